@@ -1,0 +1,283 @@
+"""chaosprsa.toml -> Settings. Each field says its unit, its default and the default's reason.
+
+The file is read once, by the command line; rooms get the values they need. An unknown or impossible field is refused
+with the file, the table, the field and what was expected.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chaosprsa.errors import InvalidSettings
+from chaosprsa.types import Edge, EndpointShare, Prices, Slo, Topology
+
+
+class Table(BaseModel):
+    """A TOML table: frozen, and closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClusterTable(Table):
+    """[cluster]: which namespace is production."""
+
+    namespace: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            description="Production's namespace; no default, so that nothing is changed by accident.",
+        ),
+    ]
+    context: Annotated[str, Field(description="The kubeconfig's context; empty: the current one.")] = ""
+    service_label: Annotated[
+        str, Field(description='The pod label that names the service; "app", as most charts have it.')
+    ] = "app"
+
+
+class TopologyTable(Table):
+    """[topology]: who calls whom."""
+
+    entry: Annotated[str, Field(min_length=1, description="The service that users reach.")]
+    services: Annotated[
+        tuple[str, ...], Field(min_length=1, description="Workloads (Deployment or StatefulSet) by name.")
+    ]
+    edges: Annotated[
+        tuple[tuple[str, str] | tuple[str, str, float], ...],
+        Field(description="[caller, callee] or [caller, callee, calls a request]; 1 call where no number is given."),
+    ] = ()
+
+
+class SloTable(Table):
+    """[slo.SERVICE]: what users are promised."""
+
+    latency_ms: Annotated[float, Field(gt=0, description="Milliseconds; no default: only you know what you promised.")]
+    latency_percentile: Annotated[
+        float, Field(ge=50, le=99.99, description="Percent; 99, the usual one for user-facing calls.")
+    ] = 99.0
+    success_ratio: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of good answers while an issue lasts; 0.99, one bad answer in a hundred."),
+    ] = 0.99
+
+
+class PricesTable(Table):
+    """[prices]: what capacity costs."""
+
+    cpu_core_hour: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Per requested core and hour; 0.0331, a common list price split between CPU and memory.",
+        ),
+    ] = 0.0331
+    memory_gib_hour: Annotated[
+        float, Field(ge=0, description="Per requested GiB and hour; 0.0044, from the same price.")
+    ] = 0.0044
+    currency: Annotated[str, Field(description="Only printed; USD.")] = "USD"
+
+
+class SourcesTable(Table):
+    """[sources]: where the past comes from."""
+
+    prometheus: Annotated[str, Field(description="Base URL; empty: none.")] = ""
+    history: Annotated[
+        str,
+        Field(description="A folder in the normal form (metrics, incidents, topology); empty: none."),
+    ] = ""
+    incidents: Annotated[
+        tuple[str, ...], Field(description="Files of incidents (JSONL) or of Alertmanager webhooks (JSON).")
+    ] = ()
+    window_days: Annotated[
+        float, Field(gt=0, description="How far back Prometheus is asked; 14 days, two whole weeks.")
+    ] = 14.0
+    step_s: Annotated[
+        float,
+        Field(gt=0, description="Resolution asked of Prometheus, seconds; 60, fine enough for incidents of minutes."),
+    ] = 60.0
+    timeout_s: Annotated[
+        float, Field(gt=0, description="A query's time limit, seconds; 30, Prometheus' own order of magnitude.")
+    ] = 30.0
+    queries: Annotated[
+        dict[str, str],
+        Field(description="Metric name -> PromQL, one series a service (label `service`); built-in ones else."),
+    ] = {}
+
+
+class ShadowTable(Table):
+    """[shadow]: the place where issues are rehearsed."""
+
+    namespace: Annotated[str, Field(max_length=63, description="Empty: production's name with -shadow.")] = ""
+    scale: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of production's replicas and load; 0.5, half still shows queueing over replicas.",
+        ),
+    ] = 0.5
+    quota_headroom: Annotated[
+        float,
+        Field(ge=1, description="Quota as a multiple of what the shadow requests; 4, room for what a search tries."),
+    ] = 4.0
+
+
+class TrialTable(Table):
+    """[trial]: how long the parts of a rehearsal are, in seconds, and where the load goes."""
+
+    before_s: Annotated[float, Field(ge=2, description="Load before the fault; 60, a few scrapes.")] = 60.0
+    fault_s: Annotated[
+        float, Field(ge=2, description="The fault's length at most; 120, enough for queues to build.")
+    ] = 120.0
+    after_s: Annotated[float, Field(ge=2, description="Load after the fault; 60, enough to see recovery.")] = 60.0
+    entry_url: Annotated[str, Field(description="Where the load is sent; empty: found from the entry's Service.")] = ""
+    endpoints: Annotated[
+        tuple[EndpointShare, ...], Field(description="The mix of requests; one path / where nothing is known.")
+    ] = (EndpointShare(path="/", weight=1.0),)
+    max_rate_per_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Requests a second at most; 500, what one Locust process sends undistorted.",
+        ),
+    ] = 500.0
+
+
+class SafetyTable(Table):
+    """[safety]: what must never be crossed."""
+
+    mode: Annotated[
+        Literal["recommend", "canary", "auto"],
+        Field(description="How far operation goes on its own; recommend: it changes nothing."),
+    ] = "recommend"
+    max_replicas: Annotated[int, Field(ge=1, description="Per service; 20.")] = 20
+    max_cpu_limit_millicores: Annotated[int, Field(ge=10, description="Per container; 4000, what fits most nodes.")] = (
+        4000
+    )
+    max_memory_limit_mib: Annotated[int, Field(ge=16, description="Per container; 8192, what fits most nodes.")] = 8192
+    min_replicas: Annotated[int, Field(ge=1, description="Per service; 1.")] = 1
+    canary_s: Annotated[
+        float,
+        Field(
+            ge=1, description="How long a canary is watched, seconds; 300, Argo Rollouts' and Flagger's usual order."
+        ),
+    ] = 300.0
+    settle_s: Annotated[
+        float, Field(ge=1, description="How long production is watched after promotion, seconds; 120.")
+    ] = 120.0
+    lapse_hours: Annotated[
+        float, Field(gt=0, description="A recommendation says nothing after this, hours; 24, the default horizon.")
+    ] = 24.0
+
+
+class Settings(Table):
+    """The whole file."""
+
+    cluster: ClusterTable
+    topology: TopologyTable
+    slo: dict[str, SloTable]
+    prices: PricesTable = PricesTable()
+    sources: SourcesTable = SourcesTable()
+    shadow: ShadowTable = ShadowTable()
+    trial: TrialTable = TrialTable()
+    safety: SafetyTable = SafetyTable()
+
+    @property
+    def call_graph(self) -> Topology:
+        """The topology as a noun."""
+        edges = tuple(
+            Edge(caller=edge[0], callee=edge[1], calls_per_request=edge[2] if len(edge) == 3 else 1.0)
+            for edge in self.topology.edges
+        )
+        return Topology(services=self.topology.services, edges=edges, entry=self.topology.entry)
+
+    @property
+    def slos(self) -> tuple[Slo, ...]:
+        """The objectives as nouns; the entry's first."""
+        names = sorted(self.slo, key=lambda name: (name != self.topology.entry, name))
+        return tuple(Slo(service=name, **self.slo[name].model_dump()) for name in names)
+
+    @property
+    def entry_slo(self) -> Slo:
+        """The promise that trials and rollouts are judged by."""
+        return self.slos[0]
+
+    @property
+    def price_list(self) -> Prices:
+        return Prices(**self.prices.model_dump())
+
+    @property
+    def shadow_namespace(self) -> str:
+        return self.shadow.namespace or f"{self.cluster.namespace}-shadow"
+
+
+def read_settings(path: Path) -> Settings:
+    """Read chaosprsa.toml. Raises InvalidSettings."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = f"{path}: there is no such file. Write one with: chaos prsa init --namespace NAMESPACE"
+        raise InvalidSettings(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path}: it can't be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings(f"{path}: not TOML: {error}") from None
+    return parse_settings(values, str(path))
+
+
+def parse_settings(values: Mapping[str, Any], where: str) -> Settings:
+    """Settings from a parsed file; `where` names it in messages."""
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise InvalidSettings(_explained(error, where)) from None
+    _check(settings, where)
+    return settings
+
+
+def _check(settings: Settings, where: str) -> None:
+    entry = settings.topology.entry
+    if entry not in settings.slo:
+        raise InvalidSettings(f"{where}: there is no [slo.{entry}]; the entry's objective is what trials are judged by")
+    unknown = sorted(set(settings.slo) - set(settings.topology.services))
+    if unknown:
+        raise InvalidSettings(f"{where}, [slo.{unknown[0]}]: no such service in [topology] services")
+    try:
+        settings.call_graph  # noqa: B018  # the noun's own invariants
+    except ValueError as error:
+        raise InvalidSettings(f"{where}, [topology]: {error}") from None
+    if settings.shadow_namespace == settings.cluster.namespace:
+        raise InvalidSettings(f"{where}, [shadow]: namespace is production's own; a shadow needs its own")
+
+
+def _explained(error: ValidationError, where: str) -> str:
+    problem = error.errors()[0]
+    *tables, field = [str(part) for part in problem["loc"]]
+    table = f", [{'.'.join(tables)}]" if tables else ""
+    if problem["type"] == "missing":
+        return f"{where}{table}: {field} is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}{table}: {field} is not a known field{_nearest(tables, field)}"
+    return f"{where}{table}: {field} is {problem['input']!r}, expected: {problem['msg']}{_slip(problem)}"
+
+
+def _nearest(tables: list[str], field: str) -> str:
+    model: Any = Settings
+    for table in tables:
+        annotation = model.model_fields[table].annotation if table in model.model_fields else SloTable
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else SloTable
+    close = difflib.get_close_matches(field, list(model.model_fields), n=1)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
+def _slip(problem: Any) -> str:
+    """A percentile of 995 is most likely 99.5."""
+    if problem["loc"][-1] == "latency_percentile" and isinstance(problem["input"], int | float):
+        for divisor in (10, 100):
+            if 50 <= problem["input"] / divisor <= 99.99:
+                return f". Did you mean {problem['input'] / divisor:g}?"
+    return ""

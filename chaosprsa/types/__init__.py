@@ -1,0 +1,103 @@
+"""Every noun: frozen, units in the names, nonsense refused at birth.
+
+Rooms hand each other these values and nothing else. Files carry them too (see documents.py); a trailing underscore in
+a field name (`from_`) is dropped in JSON. Nothing here does I/O, and no noun knows a room.
+"""
+
+from chaosprsa.types.issue import (
+    Impact,
+    Incident,
+    SimulatedIssue,
+)
+from chaosprsa.types.load import (
+    EndpointShare,
+    LoadMode,
+    LoadPoint,
+    LoadProfile,
+)
+from chaosprsa.types.recommendation import (
+    AllocationField,
+    Directive,
+    PolicyResult,
+    Recommendation,
+    SearchTrial,
+    Survival,
+    TwinFit,
+)
+from chaosprsa.types.rollout import (
+    RolloutOutcome,
+    RolloutPlan,
+    RolloutStep,
+    ServiceChange,
+)
+from chaosprsa.types.scales import (
+    Fault,
+    Interval,
+    Lineage,
+    Phase,
+    Severity,
+    Verdict,
+    Window,
+)
+from chaosprsa.types.system import (
+    HOURS_A_MONTH,
+    Allocation,
+    Edge,
+    Prices,
+    Resources,
+    ServiceAllocation,
+    Slo,
+    Topology,
+)
+from chaosprsa.types.trial import (
+    LoadStatistics,
+    LoadTimeline,
+    Outcome,
+    PhaseObservation,
+    ServiceObservation,
+    Study,
+    StudyItem,
+)
+
+__all__ = [
+    "HOURS_A_MONTH",
+    "Allocation",
+    "AllocationField",
+    "Directive",
+    "Edge",
+    "EndpointShare",
+    "Fault",
+    "Impact",
+    "Incident",
+    "Interval",
+    "Lineage",
+    "LoadMode",
+    "LoadPoint",
+    "LoadProfile",
+    "LoadStatistics",
+    "LoadTimeline",
+    "Outcome",
+    "Phase",
+    "PhaseObservation",
+    "PolicyResult",
+    "Prices",
+    "Recommendation",
+    "Resources",
+    "RolloutOutcome",
+    "RolloutPlan",
+    "RolloutStep",
+    "SearchTrial",
+    "ServiceAllocation",
+    "ServiceChange",
+    "ServiceObservation",
+    "Severity",
+    "SimulatedIssue",
+    "Slo",
+    "Study",
+    "StudyItem",
+    "Survival",
+    "Topology",
+    "TwinFit",
+    "Verdict",
+    "Window",
+]

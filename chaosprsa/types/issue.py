@@ -1,0 +1,76 @@
+"""What happened, and what is likely to come."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chaosprsa.errors import require
+from chaosprsa.types.scales import Fault, Interval, Lineage, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that happened. kind is the source's own word; end is None where none was recorded."""
+
+    start: datetime
+    component: str
+    kind: str
+    severity: Severity = Severity.MAJOR
+    end: datetime | None = None
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.start.tzinfo is not None, f"incident {self.title!r}: start has no time zone")
+        require(self.end is None or self.end >= self.start, f"incident {self.title!r}: ends before it starts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What an issue is predicted to do at the entry: latency as a multiple of normal, share of requests that fail."""
+
+    latency_ratio: Interval
+    error_share: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedIssue:
+    """Something that is likely to go wrong, with when, where, how badly and how likely.
+
+    components: the first is where it starts, the others are who will feel it, along call edges.
+    start_s: seconds since `origin`, the horizon's beginning. strength: in the fault's own unit (faults.py).
+    probability: that an issue like it (same component and fault) happens within the horizon.
+    novelty: 0 seen before, 1 nothing like it was.
+    """
+
+    id: str
+    kind: str
+    fault: Fault
+    strength: float
+    components: tuple[str, ...]
+    origin: datetime
+    start_s: float
+    duration_s: float
+    severity: Severity
+    probability: float
+    impact: Impact
+    novelty: float
+    evidence: tuple[str, ...]
+    lineage: Lineage
+
+    def __post_init__(self) -> None:
+        require(bool(self.components), f"issue {self.id}: names no component")
+        require(self.start_s >= 0, f"issue {self.id}: starts {-self.start_s} s before now")
+        require(self.duration_s > 0, f"issue {self.id}: duration_s is {self.duration_s}, expected above 0")
+        require(
+            0 < self.probability <= 1,
+            f"issue {self.id}: probability is {self.probability}, expected above 0 and at most 1",
+        )
+        require(0 <= self.novelty <= 1, f"issue {self.id}: novelty is {self.novelty}, expected 0 to 1")
+
+    @property
+    def start(self) -> datetime:
+        return self.origin + timedelta(seconds=self.start_s)
+
+    @property
+    def component(self) -> str:
+        """Where it starts."""
+        return self.components[0]

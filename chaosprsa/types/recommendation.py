@@ -1,0 +1,110 @@
+"""The answer: directives, what they survive, and how they were found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chaosprsa.errors import require
+from chaosprsa.types.scales import Fault, Lineage
+from chaosprsa.types.system import Allocation
+
+
+class AllocationField(StrEnum):
+    """What a directive may move."""
+
+    REPLICAS = "replicas"
+    CPU_REQUEST = "cpu_request_millicores"
+    CPU_LIMIT = "cpu_limit_millicores"
+    MEMORY_REQUEST = "memory_request_mib"
+    MEMORY_LIMIT = "memory_limit_mib"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """Give `target` (a service) `to` instead of `from_` of `field`.
+
+    confidence: 0 to 1. After lapses_at it says nothing.
+    """
+
+    target: str
+    field: AllocationField
+    from_: int
+    to: int
+    reason: str
+    confidence: float
+    lapses_at: datetime
+
+    def __post_init__(self) -> None:
+        require(0 <= self.confidence <= 1, f"{self.target}.{self.field}: confidence is {self.confidence}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survival:
+    """Whether one issue is survived, now and with the recommendation, and who says so (`twin` or `shadow`)."""
+
+    issue_id: str
+    component: str
+    fault: Fault
+    probability: float
+    now: bool | None
+    recommended: bool | None
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchTrial:
+    """One candidate. violation: the worst share by which an SLO is missed over the issues, 0 when all hold."""
+
+    number: int
+    cost_month: float
+    violation: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyResult:
+    """The fine-tune's evaluation on seeds that it never trained on; returns are negative costs (money + violations)."""
+
+    kept: bool
+    searched_return: float
+    tuned_return: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinFit:
+    """How well the calibrated twin tells the trials it was not calibrated on (leave one out).
+
+    Ratios are twin / measured.
+    """
+
+    trusted: bool
+    latency_ratio: float | None
+    error_share_gap: float | None
+    trials: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """The answer: from which allocation to which, why, for how long, and what it survives."""
+
+    id: str
+    created: datetime
+    lapses_at: datetime
+    seed: int
+    namespace: str
+    now: Allocation
+    recommended: Allocation
+    directives: tuple[Directive, ...]
+    cost_now_month: float
+    cost_recommended_month: float
+    currency: str
+    survivals: tuple[Survival, ...]
+    search: tuple[SearchTrial, ...]
+    policy: PolicyResult
+    twin: TwinFit
+    checks: tuple[str, ...]
+    confidence: float
+    notes: tuple[str, ...]
+    lineage: Lineage
