@@ -1,0 +1,41 @@
+# make demo     the whole chain on the embedded lab (HISTORY=DIR: from a history of your own)
+# make test     the tests that end in minutes
+# make lint     formatting, lint, types, the arrows between the rooms
+# make test-slow, test-browser, test-cluster     the slower suites
+.PHONY: demo test test-slow test-browser test-cluster lint setup docs clean
+RUN := .venv/bin
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml uv.lock tools/get_uv.py
+	@python3 -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "python3 is %d.%d; chaosprsa needs 3.11 to 3.13" % sys.version_info[:2])'
+	@python3 tools/get_uv.py .tools
+	@UV_PYTHON_DOWNLOADS=never .tools/bin/uv sync --frozen --quiet --python "$$(command -v python3)"
+	@touch .venv/ready
+
+demo: setup
+	@$(RUN)/chaos --no-version-check --no-log-file prsa demo $(if $(HISTORY),--history "$(HISTORY)")
+
+test: setup
+	$(RUN)/pytest -m "not slow and not browser and not cluster"
+
+test-slow: setup
+	$(RUN)/pytest -m "slow and not browser and not cluster"
+
+test-browser: setup
+	$(RUN)/pytest -m browser
+
+test-cluster: setup
+	CHAOSPRSA_CLUSTER=1 $(RUN)/pytest -m cluster
+
+lint: setup
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+docs: setup
+	$(RUN)/python -m chaosprsa.reference
+
+clean:
+	rm -rf .venv .tools demo-run
