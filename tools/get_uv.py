@@ -58,7 +58,7 @@ def main() -> None:
         try:
             from_wheel(folder)
         except OSError as error:
-            sys.exit(f"uv {VERSION} can't be fetched from PyPI ({error}); check the network or install uv {VERSION} yourself")
+            sys.exit(f"uv {VERSION} can't be fetched from PyPI ({error}); check the network, then try again")
     stamp.touch()
 
 

@@ -17,7 +17,7 @@ EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCONCLUSIVE: 3, Ver
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[timedelta]):
     """30s, 90m, 24h, 7d."""
 
     name = "duration"
@@ -50,12 +50,16 @@ def json_option(command: Command) -> Command:
 
 def study_option(command: Command) -> Command:
     """--study NAME."""
-    return click.option("--study", default="next", show_default=True, help="The study's name: a folder under generated/.")(command)
+    return click.option(
+        "--study", default="next", show_default=True, help="The study's name: a folder under generated/."
+    )(command)
 
 
 def seed_option(command: Command) -> Command:
     """--seed N."""
-    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Same seed, same output.")(command)
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Same seed, same output."
+    )(command)
 
 
 def show(as_json: bool, result: Any, text: str) -> None:

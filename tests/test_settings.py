@@ -1,0 +1,95 @@
+"""chaosprsa.toml: what is read, what is refused, and what init writes."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosprsa.errors import InvalidSettings
+from chaosprsa.settings import Settings, parse_settings, read_settings
+from chaosprsa.settings_file import render_settings
+
+SMALLEST = {
+    "cluster": {"namespace": "shop"},
+    "topology": {"entry": "gateway", "services": ["gateway", "cart"], "edges": [["gateway", "cart", 0.5]]},
+    "slo": {"gateway": {"latency_ms": 300}},
+}
+
+
+def changed(path: str, value: object) -> dict:
+    *tables, field = path.split(".")
+    values = {name: dict(table) for name, table in SMALLEST.items()}
+    table = values
+    for name in tables:
+        table[name] = dict(table.get(name, {}))
+        table = table[name]
+    table[field] = value
+    return values
+
+
+def test_the_smallest_file_gives_nouns():
+    settings = parse_settings(SMALLEST, "chaosprsa.toml")
+    assert settings.call_graph.callees("gateway")[0].calls_per_request == 0.5
+    assert settings.entry_slo.latency_ms == 300
+    assert settings.shadow_namespace == "shop-shadow"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("slo.gateway.latency_percentile", 995, r"\[slo.gateway\]: latency_percentile is 995, .*Did you mean 99.5\?"),
+        ("cluster.contxt", "x", r"\[cluster\]: contxt is not a known field. Did you mean context\?"),
+        ("slo.checkout.latency_ms", 5, r"\[slo.checkout\]: no such service"),
+        ("topology.edges", [["gateway", "nowhere"]], r"\[topology\].*no such service"),
+        ("topology.entry", "cart", r"there is no \[slo.cart\]"),
+        ("shadow.namespace", "shop", r"\[shadow\]: namespace is production's own"),
+        ("shadow.scale", 0, r"\[shadow\]: scale is 0"),
+        ("safety.mode", "yolo", r"\[safety\]: mode is 'yolo'"),
+        ("prices.cpu_core_hour", -1, r"\[prices\]: cpu_core_hour is -1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_table_and_what_was_expected(path, value, message):
+    with pytest.raises(InvalidSettings, match=message):
+        parse_settings(changed(path, value), "chaosprsa.toml")
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path):
+    with pytest.raises(InvalidSettings, match="chaos prsa init"):
+        read_settings(tmp_path / "chaosprsa.toml")
+
+
+@pytest.mark.parametrize("content", [b"[cluster", b"\xff\xfe\x00", b"cluster = 3", b""])
+def test_a_malformed_file_is_refused(tmp_path, content):
+    path = tmp_path / "chaosprsa.toml"
+    path.write_bytes(content)
+    with pytest.raises(InvalidSettings, match=r"chaosprsa\.toml"):
+        read_settings(path)
+
+
+@given(
+    namespace=st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True),
+    latency=st.floats(1, 1e5),
+    query=st.text(max_size=30),
+    scale=st.floats(0.01, 1),
+)
+def test_what_init_writes_reads_back_the_same(namespace, latency, query, scale):
+    values = {
+        **SMALLEST,
+        "cluster": {"namespace": namespace},
+        "slo": {"gateway": {"latency_ms": latency}},
+        "sources": {"queries": {"request_rate_per_s": query}, "incidents": ["a.jsonl"]},
+        "shadow": {"scale": scale},
+    }
+    settings = parse_settings(values, "x")
+    text = render_settings(settings, {"slo.gateway.latency_ms": "twice what was measured"})
+    assert Settings.model_validate(tomllib.loads(text)) == settings
+
+
+def test_every_field_is_written_with_its_reason():
+    text = render_settings(parse_settings(SMALLEST, "x"), {})
+    for name, field in Settings.model_fields.items():
+        model = field.annotation
+        for inner, inner_field in getattr(model, "model_fields", {}).items():
+            assert f"{inner} = " in text, f"{name}.{inner}"
+            assert inner_field.description, f"{name}.{inner} says no reason"
