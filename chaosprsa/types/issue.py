@@ -9,7 +9,11 @@ from chaosprsa.types.scales import Fault, Interval, Lineage, Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """Something that happened. kind is the source's own word; end is None where none was recorded."""
+    """Something that happened. kind is the source's own word; end is None where none was recorded.
+
+    component: where it started, "" where the source names none; others: further components that it names.
+    end_estimated: the source's guess where it recorded no end. impact_start: when users felt it, where recorded.
+    """
 
     start: datetime
     component: str
@@ -17,10 +21,26 @@ class Incident:
     severity: Severity = Severity.MAJOR
     end: datetime | None = None
     title: str = ""
+    others: tuple[str, ...] = ()
+    end_estimated: datetime | None = None
+    impact_start: datetime | None = None
 
     def __post_init__(self) -> None:
-        require(self.start.tzinfo is not None, f"incident {self.title!r}: start has no time zone")
-        require(self.end is None or self.end >= self.start, f"incident {self.title!r}: ends before it starts")
+        times = (self.start, self.end, self.end_estimated, self.impact_start)
+        zoned = all(time is None or time.tzinfo is not None for time in times)
+        require(zoned, f"incident {self.title!r}: a time has no time zone")
+        last = self.likely_end
+        require(last is None or last >= self.start, f"incident {self.title!r}: ends before it starts")
+
+    @property
+    def likely_end(self) -> datetime | None:
+        """The recorded end, else the estimated one, else None."""
+        return self.end or self.end_estimated
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Every component that the source names, where it started first; empty where it names none."""
+        return (self.component, *self.others) if self.component else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
