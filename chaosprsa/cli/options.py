@@ -17,18 +17,12 @@ EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCONCLUSIVE: 3, Ver
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Duration(click.ParamType[timedelta]):
-    """30s, 90m, 24h, 7d."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", str(value).strip())
-        if not match or not float(match[1]):
-            self.fail(f"{value!r} is not a duration above zero; write 30s, 90m, 24h or 7d", param, ctx)
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+def duration(text: str) -> timedelta:
+    """30s, 90m, 24h, 7d, as a click type."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", str(text).strip())
+    if not match or not float(match[1]):
+        raise click.BadParameter(f"{text!r} is not a duration above zero; write 30s, 90m, 24h or 7d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
 def settings_option(command: Command) -> Command:

@@ -1,0 +1,69 @@
+"""`chaos prsa recommend` and `rollout`."""
+
+from pathlib import Path
+
+import click
+
+from chaosprsa.cli.options import exit_with, json_option, seed_option, settings_option, show, study_option
+from chaosprsa.progress import one_step
+
+
+@click.command()
+@study_option
+@click.option(
+    "--check/--no-check", default=True, show_default=True, help="Check the best candidate again in the shadow."
+)
+@seed_option
+@settings_option
+@json_option
+def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: bool) -> None:
+    """Find the cheapest allocation that survives the study's issues; write it, and its rollout, to recommendation/.
+
+    Example: chaos prsa recommend --study next
+
+    Exit codes: 0 written, 1 written, and nothing allowed survives every issue, 2 bad input, 3 unavailable.
+    """
+    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+
+    with one_step("searching") as progress:
+        context = chain.load(settings_file, progress)
+        answer, plan = chain.recommend(context, study, seed, check=check)
+    text = chain.recommendation_text(answer) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
+    show(as_json, {"recommendation": to_json(answer), "plan": to_json(plan)}, text)
+    raise SystemExit(0 if all(survival.recommended for survival in answer.survivals) else 1)
+
+
+@click.command()
+@click.option(
+    "--approve", metavar="HASH", default="", help="The hash of the plan you have read; without it nothing is done."
+)
+@settings_option
+@json_option
+def rollout(approve: str, settings_file: Path, as_json: bool) -> None:
+    """Roll the recommendation out to production: a canary, a judge, promotion; back to what was if anything is amiss.
+
+    Without --approve it prints what would be done and the hash to approve.
+
+    Example: chaos prsa rollout --approve 3f2a...
+
+    Exit codes: 0 promoted and verified, 1 judged worse and put back, 2 refused, 3 inconclusive or invalid and put back.
+    """
+    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+
+    with one_step("rolling out") as progress:
+        context = chain.load(settings_file, progress)
+        plan = chain.read_plan(context)
+        if not approve:
+            progress("nothing is done without an approval")
+        outcome = chain.rollout(context, plan, approve) if approve else None
+    if outcome is None:
+        show(
+            as_json,
+            {"plan": to_json(plan)},
+            chain.plan_text(plan) + f"\nTo do this: chaos prsa rollout --approve {plan.hash}",
+        )
+        raise SystemExit(2)
+    show(as_json, to_json(outcome), chain.rollout_text(outcome))
+    exit_with(outcome.verdict)

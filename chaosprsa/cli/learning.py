@@ -1,0 +1,83 @@
+"""`chaos prsa learn`, `issues` and `generate`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from chaosprsa.cli.options import duration, json_option, seed_option, settings_option, show, study_option
+from chaosprsa.progress import one_step
+
+
+@click.command()
+@click.option("--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources].")
+@seed_option
+@settings_option
+@json_option
+def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -> None:
+    """Learn load, incidents and precursors from history; write the model bundle to models/.
+
+    Example: chaos prsa learn --history ./history
+
+    Exit codes: 0 learnt, 2 bad input, 3 a source is unreachable.
+    """
+    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+
+    with one_step("learning") as progress:
+        bundle = chain.learn(chain.load(settings_file, progress), history, seed)
+    show(as_json, chain.bundle_summary(bundle), chain.bundle_text(bundle) + "\nNext: chaos prsa issues --seed 1")
+
+
+@click.command()
+@seed_option
+@click.option("--horizon", type=duration, default="24h", show_default=True, help="How far ahead.")
+@click.option("--count", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many issues.")
+@settings_option
+@json_option
+def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_json: bool) -> None:
+    """Draw the issues likely within the horizon; write issues.jsonl, alerts.json and telemetry/ to issues/.
+
+    Example: chaos prsa issues --seed 7 --horizon 24h --count 50
+
+    Exit codes: 0 written, 2 bad input or no model bundle.
+    """
+    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+
+    with one_step("drawing issues") as progress:
+        context = chain.load(settings_file, progress)
+        drawn = chain.issues(context, horizon, count, seed)
+    text = chain.issues_text(drawn) + f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
+    show(as_json, [to_json(issue) for issue in drawn], text)
+
+
+@click.command()
+@study_option
+@click.option("--limit", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many issues are played.")
+@seed_option
+@settings_option
+@json_option
+def generate(study: str, limit: int, seed: int, settings_file: Path, as_json: bool) -> None:
+    """Turn the weightiest issues into an experiment and a load profile each, under generated/STUDY/.
+
+    The weightiest are those with the largest probability x impact, one for each component and fault.
+
+    Example: chaos prsa generate --study next --limit 5
+
+    Exit codes: 0 written, 2 bad input, no bundle or no issues.
+    """
+    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+
+    with one_step("writing experiments") as progress:
+        context = chain.load(settings_file, progress)
+        written = chain.generate(context, study, limit, seed)
+    lines = [f"  {item.experiment}: {item.issue.fault.value} on {item.issue.component}" for item in written.items]
+    text = "\n".join(
+        [
+            f"{context.workspace.study(study)}:",
+            *lines,
+            f"Next: chaos prsa shadow create, chaos prsa trial --study {study}",
+        ]
+    )
+    show(as_json, to_json(written), text)

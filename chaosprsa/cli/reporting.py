@@ -1,0 +1,45 @@
+"""`chaos prsa report` and `schema`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from chaosprsa.cli.options import json_option, settings_option, show
+from chaosprsa.documents import DOCUMENTS, json_schema
+from chaosprsa.errors import BadInput
+from chaosprsa.progress import one_step
+
+
+@click.command()
+@settings_option
+@json_option
+def report(settings_file: Path, as_json: bool) -> None:
+    """Write report.html: everything that was learned, tried, recommended and rolled out, on one page that opens offline.
+
+    Example: chaos prsa report
+
+    Exit codes: 0 written, 2 bad input.
+    """
+    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+
+    with one_step("writing the report") as progress:
+        path = chain.report(chain.load(settings_file, progress))
+    show(as_json, {"report": str(path)}, str(path))
+
+
+@click.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schema of a document; without NAME, the documents' names.
+
+    Example: chaos prsa schema recommendation
+
+    Exit codes: 0 printed, 2 no such document.
+    """
+    if name is None:
+        click.echo("\n".join(sorted(DOCUMENTS)))
+    elif name in DOCUMENTS:
+        click.echo(json.dumps(json_schema(name), indent=1))
+    else:
+        raise BadInput(f"there is no document {name!r}; there are: {', '.join(sorted(DOCUMENTS))}")
