@@ -23,8 +23,8 @@ def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: 
 
     Exit codes: 0 written, 1 written, and nothing allowed survives every issue, 2 bad input, 3 unavailable.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
-    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+    from chaosprsa import chain
+    from chaosprsa.documents import to_json
 
     with one_step("searching") as progress:
         context = chain.load(settings_file, progress)
@@ -49,8 +49,8 @@ def rollout(approve: str, settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 promoted and verified, 1 judged worse and put back, 2 refused, 3 inconclusive or invalid and put back.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
-    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+    from chaosprsa import chain
+    from chaosprsa.documents import to_json
 
     with one_step("rolling out") as progress:
         context = chain.load(settings_file, progress)

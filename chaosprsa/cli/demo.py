@@ -23,7 +23,7 @@ def demo(history: Path | None, folder: Path, seed: int, as_json: bool) -> None:
 
     Exit codes: 0 rolled out, 1 judged worse and put back, 2 bad input, 3 inconclusive or invalid, 130 Ctrl-C.
     """
-    from chaosprsa.demo import run_demo  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa.demo import run_demo
 
     result = run_demo(folder, history, seed)
     show(as_json, result.as_json(), result.as_text())

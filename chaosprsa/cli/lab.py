@@ -31,7 +31,7 @@ def up(topology: Path | None, state: Path, seed: int, as_json: bool) -> None:
 
     Exit codes: 0 or 130 ended by you, 2 bad input, 3 it can't start.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     def announce(description: dict[str, str]) -> None:
         lines = [f"  {name:11s} {value}" for name, value in description.items()]
@@ -50,7 +50,7 @@ def down(state: Path, as_json: bool) -> None:
 
     Exit codes: 0 ended or none was running.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     ended = chain.lab_down(state)
     show(as_json, {"ended": ended}, "the lab has ended" if ended else "no lab was running")
@@ -66,7 +66,7 @@ def status(state: Path, as_json: bool) -> None:
 
     Exit codes: 0 it runs, 3 it doesn't.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     description = chain.lab_status(state)
     show(
@@ -90,9 +90,9 @@ def history(days: float, output: Path, topology: Path | None, seed: int, as_json
 
     Exit codes: 0 written, 2 bad input.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("making a history"):
         made = chain.lab_history(days, seed, topology, output)
-    text = f"{output}: {len(made.metrics)} rows, {len(made.incidents)} incidents. Next: chaos prsa learn --history {output}"
+    text = f"{output}: {len(made.metrics)} rows, {len(made.incidents)} incidents"
     show(as_json, {"history": str(output), "rows": len(made.metrics), "incidents": len(made.incidents)}, text)

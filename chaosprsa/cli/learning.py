@@ -21,7 +21,7 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
 
     Exit codes: 0 learnt, 2 bad input, 3 a source is unreachable.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("learning") as progress:
         bundle = chain.learn(chain.load(settings_file, progress), history, seed)
@@ -41,8 +41,8 @@ def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_js
 
     Exit codes: 0 written, 2 bad input or no model bundle.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
-    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+    from chaosprsa import chain
+    from chaosprsa.documents import to_json
 
     with one_step("drawing issues") as progress:
         context = chain.load(settings_file, progress)
@@ -66,8 +66,8 @@ def generate(study: str, limit: int, seed: int, settings_file: Path, as_json: bo
 
     Exit codes: 0 written, 2 bad input, no bundle or no issues.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
-    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+    from chaosprsa import chain
+    from chaosprsa.documents import to_json
 
     with one_step("writing experiments") as progress:
         context = chain.load(settings_file, progress)

@@ -25,7 +25,7 @@ def create(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 ready, 2 refused, 3 no cluster or not ready in time.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("creating the shadow") as progress:
         context = chain.load(settings_file, progress)
@@ -44,7 +44,7 @@ def verify(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 no drift, 1 drift, 2 not a shadow, 3 no cluster.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("comparing") as progress:
         context = chain.load(settings_file, progress)
@@ -63,7 +63,7 @@ def destroy(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 gone, 2 refused, 3 no cluster.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("deleting the shadow") as progress:
         context = chain.load(settings_file, progress)
@@ -89,8 +89,8 @@ def trial(issue: str | None, study: str, settings_file: Path, as_json: bool) -> 
 
     Exit codes: 0 all passed, 1 one failed, 2 bad input or refused, 3 one inconclusive or invalid.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
-    from chaosprsa.documents import to_json  # noqa: PLC0415  # the same
+    from chaosprsa import chain
+    from chaosprsa.documents import to_json
 
     with one_step("rehearsing") as progress:
         context = chain.load(settings_file, progress)

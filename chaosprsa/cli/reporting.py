@@ -15,13 +15,13 @@ from chaosprsa.progress import one_step
 @settings_option
 @json_option
 def report(settings_file: Path, as_json: bool) -> None:
-    """Write report.html: everything that was learned, tried, recommended and rolled out, on one page that opens offline.
+    """Write report.html: what was learned, tried, recommended and rolled out, on one page that opens offline.
 
     Example: chaos prsa report
 
     Exit codes: 0 written, 2 bad input.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("writing the report") as progress:
         path = chain.report(chain.load(settings_file, progress))

@@ -20,7 +20,7 @@ def restore(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 as it was, 2 bad input, 3 no cluster.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("restoring") as progress:
         context = chain.load(settings_file, progress)
@@ -38,7 +38,7 @@ def stop(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 set, 2 bad input, 3 no cluster (the local switch is set all the same).
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("stopping") as progress:
         chain.set_stop(chain.load(settings_file, progress), on=True)
@@ -55,7 +55,7 @@ def resume(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 released, 2 bad input, 3 no cluster.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     with one_step("resuming") as progress:
         chain.set_stop(chain.load(settings_file, progress), on=False)

@@ -28,7 +28,7 @@ def init(namespace: str, context: str, prometheus: str, history: str, output: Pa
 
     Exit codes: 0 written, 2 bad input, 3 no cluster or no Prometheus.
     """
-    from chaosprsa import chain  # noqa: PLC0415  # heavy rooms load when a command runs
+    from chaosprsa import chain
 
     if output.exists() and not force:
         raise BadInput(
@@ -38,7 +38,8 @@ def init(namespace: str, context: str, prometheus: str, history: str, output: Pa
     found = written.settings
     text = (
         f"{output}: {len(found.topology.services)} services, {len(found.topology.edges)} call edges, entry "
-        f"{found.topology.entry}, SLO {found.entry_slo.latency_ms:g} ms at the {found.entry_slo.latency_percentile:g}th "
-        f"percentile.\n" + "".join(f"  note: {note}\n" for note in written.notes) + "Next: chaos prsa learn"
+        f"{found.topology.entry}, SLO p{found.entry_slo.latency_percentile:g} <= {found.entry_slo.latency_ms:g} ms\n"
+        + "".join(f"  note: {note}\n" for note in written.notes)
+        + "Next: chaos prsa learn"
     )
     show(as_json, {"settings": str(output), "notes": written.notes, **found.model_dump(mode="json")}, text)
