@@ -30,6 +30,7 @@ from chaosprsa.types import (
 
 Noun = TypeVar("Noun")
 VERSION = 1
+_ABSENT = object()
 DOCUMENTS: Mapping[str, type] = {
     "incident": Incident,
     "issue": SimulatedIssue,
@@ -78,7 +79,25 @@ def from_json(values: Mapping[str, Any], noun: type[Noun], where: str) -> Noun:
         found: Noun = _adapter(noun).validate_python(_renamed(dict(values), _python_name))
     except ValidationError as error:
         raise InvalidDocument(f"{where}: {first_problem(error)}") from None
+    unknown = _unknown_field(values, to_json(found))
+    if unknown:
+        raise InvalidDocument(f"{where}: {unknown} is not a known field; it may be from another version")
     return found
+
+
+def _unknown_field(given: Any, known: Any) -> str | None:
+    """The path of the first field that the noun dropped."""
+    if isinstance(given, Mapping) and isinstance(known, dict):
+        pairs = [(str(key), item, known.get(key, _ABSENT)) for key, item in given.items()]
+    elif isinstance(given, list) and isinstance(known, list):
+        pairs = [(str(index), *pair) for index, pair in enumerate(zip(given, known, strict=True))]
+    else:
+        return None
+    for key, item, counterpart in pairs:
+        inner = "" if counterpart is _ABSENT else _unknown_field(item, counterpart)
+        if inner is not None:
+            return f"{key}.{inner}".rstrip(".")
+    return None
 
 
 def first_problem(error: ValidationError) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import exit_with, json_option, seed_option, settings_option, show, study_option
+from chaosprsa.cli.text import plan_table, recommendation_table, rollout_table
 from chaosprsa.progress import one_step
 
 
@@ -29,7 +30,7 @@ def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: 
     with one_step("searching") as progress:
         context = chain.load(settings_file, progress)
         answer, plan = chain.recommend(context, study, seed, check=check)
-    text = chain.recommendation_text(answer) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
+    text = recommendation_table(answer) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
     show(as_json, {"recommendation": to_json(answer), "plan": to_json(plan)}, text)
     raise SystemExit(0 if all(survival.recommended for survival in answer.survivals) else 1)
 
@@ -62,8 +63,8 @@ def rollout(approve: str, settings_file: Path, as_json: bool) -> None:
         show(
             as_json,
             {"plan": to_json(plan)},
-            chain.plan_text(plan) + f"\nTo do this: chaos prsa rollout --approve {plan.hash}",
+            plan_table(plan) + f"\nTo do this: chaos prsa rollout --approve {plan.hash}",
         )
         raise SystemExit(2)
-    show(as_json, to_json(outcome), chain.rollout_text(outcome))
+    show(as_json, to_json(outcome), rollout_table(outcome))
     exit_with(outcome.verdict)

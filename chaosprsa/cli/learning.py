@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import duration, json_option, seed_option, settings_option, show, study_option
+from chaosprsa.cli.text import issues_table
 from chaosprsa.progress import one_step
 
 
@@ -24,8 +25,12 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
     from chaosprsa import chain
 
     with one_step("learning") as progress:
-        bundle = chain.learn(chain.load(settings_file, progress), history, seed)
-    show(as_json, chain.bundle_summary(bundle), chain.bundle_text(bundle) + "\nNext: chaos prsa issues --seed 1")
+        summary = chain.learn(chain.load(settings_file, progress), history, seed).summary
+    show(
+        as_json,
+        summary,
+        "\n".join(f"{name:12s} {value}" for name, value in summary.items()) + "\nNext: chaos prsa issues --seed 1",
+    )
 
 
 @click.command()
@@ -47,7 +52,7 @@ def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_js
     with one_step("drawing issues") as progress:
         context = chain.load(settings_file, progress)
         drawn = chain.issues(context, horizon, count, seed)
-    text = chain.issues_text(drawn) + f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
+    text = issues_table(drawn) + f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
     show(as_json, [to_json(issue) for issue in drawn], text)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import exit_with, json_option, settings_option, show, study_option
+from chaosprsa.cli.text import outcomes_table
 from chaosprsa.progress import one_step
 
 
@@ -95,5 +96,5 @@ def trial(issue: str | None, study: str, settings_file: Path, as_json: bool) -> 
     with one_step("rehearsing") as progress:
         context = chain.load(settings_file, progress)
         outcomes = chain.trial(context, study, issue)
-    show(as_json, [to_json(outcome) for outcome in outcomes], chain.outcomes_text(outcomes))
+    show(as_json, [to_json(outcome) for outcome in outcomes], outcomes_table(outcomes))
     exit_with(chain.worst(outcome.verdict for outcome in outcomes))

@@ -1,0 +1,132 @@
+"""Nouns as text for a terminal: small tables, no decision."""
+
+import io
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from chaosprsa.types import (
+    Interval,
+    Outcome,
+    Phase,
+    Recommendation,
+    RolloutOutcome,
+    RolloutPlan,
+    ServiceAllocation,
+    SimulatedIssue,
+)
+
+WIDTH = 118
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A plain table that survives a log file."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    buffer = io.StringIO()
+    Console(file=buffer, width=WIDTH, highlight=False, markup=False).print(drawn)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").splitlines())
+
+
+def allocation(given: ServiceAllocation) -> str:
+    """3 x 500m, 256Mi."""
+    resources = given.resources
+    return f"{given.replicas} x {resources.cpu_limit_millicores}m, {resources.memory_limit_mib}Mi"
+
+
+def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
+    """The likeliest first."""
+    likeliest = sorted(issues, key=lambda issue: -issue.probability)[:limit]
+    rows = [
+        (
+            issue.start.strftime("%a %H:%M"),
+            issue.component,
+            issue.fault.value,
+            issue.severity.value,
+            f"{issue.probability:.0%}",
+            _ratio(issue.impact.latency_ratio),
+            f"{issue.impact.error_share.mid:.0%}",
+        )
+        for issue in likeliest
+    ]
+    return table(("start", "component", "fault", "severity", "likely", "latency", "errors"), rows)
+
+
+def _ratio(ratio: Interval) -> str:
+    return f"x{ratio.mid:.1f} ({ratio.low:.1f} to {ratio.high:.1f})"
+
+
+def outcomes_table(outcomes: Sequence[Outcome]) -> str:
+    """Each trial's verdict with its first reason."""
+    rows = [
+        (
+            outcome.issue.id,
+            f"{outcome.issue.fault.value} on {outcome.issue.component}",
+            outcome.verdict.value,
+            _fault_latency(outcome),
+            outcome.reasons[0] if outcome.reasons else "",
+        )
+        for outcome in outcomes
+    ]
+    return table(("issue", "what", "verdict", "latency in the fault", "why"), rows)
+
+
+def _fault_latency(outcome: Outcome) -> str:
+    statistics = outcome.load.get(Phase.FAULT)
+    latency_ms = statistics.latency_slo_ms if statistics else None
+    return "no data" if latency_ms is None else f"{latency_ms:.0f} ms"
+
+
+def recommendation_table(answer: Recommendation) -> str:
+    """Service, now, recommended, cost change; then what is survived."""
+    rows = []
+    for now, to in zip(answer.now.services, answer.recommended.services, strict=True):
+        rows.append((now.service, allocation(now), allocation(to) if to != now else "as it is"))
+    change = answer.cost_recommended_month - answer.cost_now_month
+    share = change / answer.cost_now_month if answer.cost_now_month else 0.0
+    survived = [survival for survival in answer.survivals if survival.recommended]
+    already = [survival for survival in answer.survivals if survival.now]
+    lines = [
+        table(("service", "now", "recommended"), rows),
+        "",
+        f"cost      {answer.cost_recommended_month:.2f} {answer.currency} a month, {change:+.2f} ({share:+.0%})",
+        f"survives  {len(survived)} of {len(answer.survivals)} issues (now: {len(already)})",
+        *(
+            f"          {survival.fault.value} on {survival.component}: {_lived(survival.now)} now, "
+            f"{_lived(survival.recommended)} with it ({survival.evidence})"
+            for survival in answer.survivals
+        ),
+        f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC",
+        *(f"note      {note}" for note in answer.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _lived(survived: bool | None) -> str:
+    return {True: "survived", False: "not survived", None: "unknown"}[survived]
+
+
+def plan_table(plan: RolloutPlan) -> str:
+    """What a rollout would change."""
+    rows = [
+        (change.service, change.kind, allocation(change.before), allocation(change.after)) for change in plan.changes
+    ]
+    return (
+        f"plan {plan.hash} for namespace {plan.namespace}, valid until {plan.lapses_at:%Y-%m-%d %H:%M} UTC\n"
+        + table(("service", "kind", "now", "then"), rows)
+    )
+
+
+def rollout_table(outcome: RolloutOutcome) -> str:
+    """The steps and the verdict."""
+    rows = [
+        (step.name, step.verdict.value, f"{(step.end - step.start).total_seconds():.1f} s", step.detail)
+        for step in outcome.steps
+    ]
+    end = "production is as it was before" if outcome.restored else "production has the new allocation"
+    lines = [table(("step", "verdict", "took", "detail"), rows), "", f"rollout {outcome.verdict.value}: {end}"]
+    return "\n".join([*lines, *(f"  {reason}" for reason in outcome.reasons)])
