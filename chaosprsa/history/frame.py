@@ -1,0 +1,220 @@
+"""History: what a system measured and what went wrong in it, mended, with every mending said in words.
+
+The normal form is long: one row a sample, columns timestamp (datetime64[ms, UTC]), component, metric, value, sorted by
+(component, metric, timestamp). Call edges are components named "a->b".
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chaosprsa.errors import InvalidHistory, NotEnoughHistory
+from chaosprsa.types import Incident, Topology, Window
+
+COLUMNS = ("timestamp", "component", "metric", "value")
+EDGE = "->"
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """metrics: the normal form, cleaned. topology: None where nobody knows it. notes: what was mended, in words."""
+
+    metrics: pd.DataFrame
+    incidents: tuple[Incident, ...] = ()
+    topology: Topology | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def window(self) -> Window:
+        """From the first sample to one step after the last; of the incidents alone where there are no metrics.
+
+        Raises NotEnoughHistory where there is neither.
+        """
+        if len(self.metrics):
+            times = self.metrics["timestamp"]
+            last = times.max() + pd.Timedelta(milliseconds=self._step_ms)
+            return Window(start=times.min().to_pydatetime(), end=last.to_pydatetime())
+        if self.incidents:
+            starts = [incident.start for incident in self.incidents]
+            ends = [incident.likely_end or incident.start for incident in self.incidents]
+            return Window(start=min(starts), end=max(*starts, *ends))
+        raise NotEnoughHistory("the history holds neither metrics nor incidents: nothing can be learned from it")
+
+    @cached_property
+    def components(self) -> tuple[str, ...]:
+        """Those with metrics of their own, in alphabetical order; call edges apart."""
+        return tuple(name for name in self._names if EDGE not in name)
+
+    @cached_property
+    def edges(self) -> tuple[str, ...]:
+        """The call edges with metrics, named "caller->callee"."""
+        return tuple(name for name in self._names if EDGE in name)
+
+    @cached_property
+    def metric_names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.metrics["metric"].unique()))
+
+    @property
+    def step_s(self) -> float:
+        """Seconds between samples: the median over all series; 60 where no series has two."""
+        return self._step_ms / 1000
+
+    @cached_property
+    def grid(self) -> pd.DatetimeIndex:
+        """The regular times that tables are laid on: one a step, at the phase most samples have."""
+        if not len(self.metrics):
+            return pd.DatetimeIndex([], dtype="datetime64[ms, UTC]")
+        first, count, phase = self._grid_shape
+        times = (first + np.arange(count)) * self._step_ms + phase
+        return pd.DatetimeIndex(times.astype("datetime64[ms]")).tz_localize("UTC")
+
+    def table(self, metric: str) -> pd.DataFrame:
+        """One metric: a row a grid time (UTC), a column a component that has it, NaN where no sample is near.
+
+        A sample goes to the nearest grid time, so components scraped some seconds apart share a row. Unknown metric:
+        no columns.
+        """
+        rows = self.metrics[(self.metrics["metric"] == metric).to_numpy()]
+        codes, names = pd.factorize(rows["component"], sort=True)
+        values = np.full((len(self.grid), len(names)), np.nan)
+        if len(rows):
+            first, _, phase = self._grid_shape
+            at = _steps(_millis(rows["timestamp"]), phase, self._step_ms) - first
+            values[at, codes] = rows["value"].to_numpy()
+        return pd.DataFrame(values, index=self.grid, columns=pd.Index(names, dtype=object))
+
+    def last(self, span: timedelta) -> "History":
+        """The metrics of the last `span`, and the incidents that touch it."""
+        start = self.window.end - span
+        recent = self.metrics[(self.metrics["timestamp"] >= start).to_numpy()].reset_index(drop=True)
+        touching = tuple(each for each in self.incidents if (each.likely_end or each.start) >= start)
+        return replace(self, metrics=recent, incidents=touching)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.metrics["component"].unique()))
+
+    @cached_property
+    def _step_ms(self) -> int:
+        return step_ms(self.metrics)
+
+    @cached_property
+    def _grid_shape(self) -> tuple[int, int, int]:
+        """First step, number of steps, phase in ms: grid time i is (first + i) * step + phase."""
+        millis = _millis(self.metrics["timestamp"])
+        angle = np.angle(np.exp(2j * np.pi * (millis % self._step_ms) / self._step_ms).mean())
+        phase = round(float(angle) / (2 * np.pi) * self._step_ms)
+        steps = _steps(millis, phase, self._step_ms)
+        return int(steps.min()), int(steps.max() - steps.min() + 1), phase
+
+
+def empty_metrics() -> pd.DataFrame:
+    """The normal form with no rows."""
+    times = pd.DatetimeIndex([], dtype="datetime64[ms, UTC]")
+    text = pd.Series([], dtype=object)
+    return pd.DataFrame({"timestamp": times, "component": text, "metric": text, "value": np.empty(0)})
+
+
+def step_ms(metrics: pd.DataFrame) -> int:
+    """The usual distance of two samples of one series, milliseconds; `metrics` is sorted. 60,000 where none has two."""
+    gaps = np.diff(_millis(metrics["timestamp"]))[_same_series(metrics)]
+    return max(1, int(np.median(gaps))) if len(gaps) else 60_000
+
+
+def clean(metrics: pd.DataFrame, now: datetime, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The normal form from rows of the right columns and types, and what was mended.
+
+    Rows without a component or metric, with a value that is no finite number, and from the future (after `now`) are
+    dropped; of samples at the same time in one series the last written stays; rows are sorted. `where` names the
+    source in messages. Raises InvalidHistory where nothing is left.
+    """
+    total = len(metrics)
+    notes: list[str] = []
+    for words, bad in (
+        ("without a time, component or metric", _nameless),
+        ("whose value is not a finite number", _not_finite),
+        (f"from the future (after {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)", lambda rows: _future(rows, now)),
+    ):
+        wrong = bad(metrics)
+        count = int(wrong.sum())
+        if count and count == len(metrics):
+            raise InvalidHistory(f"{where}: all {count} rows are {words}; nothing is left to learn from")
+        if count:
+            notes.append(f"{where}: {count} of {total} rows {words} were dropped")
+            metrics = metrics[~wrong]
+    metrics, more = _ordered(metrics, where)
+    return metrics, (*notes, *more, *_gaps(metrics, where))
+
+
+def _nameless(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    missing = rows[["timestamp", "component", "metric"]].isna().to_numpy().any(axis=1)
+    return missing | ((rows["component"] == "") | (rows["metric"] == "")).to_numpy(dtype=bool, na_value=True)
+
+
+def _not_finite(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    return np.asarray(~np.isfinite(rows["value"].to_numpy(dtype=float)), dtype=bool)
+
+
+def _future(rows: pd.DataFrame, now: datetime) -> npt.NDArray[np.bool_]:
+    return (rows["timestamp"] > pd.Timestamp(now)).to_numpy()
+
+
+def _ordered(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Sorted, without duplicates: the last written wins."""
+    millis = _millis(metrics["timestamp"])
+    component, _ = pd.factorize(metrics["component"], sort=True)
+    metric, _ = pd.factorize(metrics["metric"], sort=True)
+    order = np.lexsort((millis, metric, component))
+    rising = bool(np.all(order[1:] > order[:-1]))
+    keys = [codes[order] for codes in (millis, metric, component)]
+    same = np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
+    kept = order[np.append(~same, True)] if len(order) else order
+    notes = []
+    if not rising:
+        notes.append(f"{where}: rows were not in order of component, metric and time; they were sorted")
+    if same.any():
+        notes.append(
+            f"{where}: {int(same.sum())} duplicates (same time, component, metric) were dropped; the last stays"
+        )
+    return metrics.iloc[kept].reset_index(drop=True), tuple(notes)
+
+
+def _gaps(metrics: pd.DataFrame, where: str) -> tuple[str, ...]:
+    """A note where samples are missing: how many gaps longer than 1.5 steps, and the longest."""
+    inside = _same_series(metrics)
+    gaps = np.diff(_millis(metrics["timestamp"]))[inside]
+    step = step_ms(metrics)
+    wide = gaps > 1.5 * step
+    if not wide.any():
+        return ()
+    ends = np.flatnonzero(inside)
+    at = int(ends[int(np.argmax(gaps))])
+    row = metrics.iloc[at]
+    longest = timedelta(milliseconds=int(gaps.max()))
+    missing = int(np.sum(gaps[wide] // step - 1))
+    text = (
+        f"{where}: {int(wide.sum())} gaps (usual is a sample every {step / 1000:g} s, about {missing} are missing); "
+        f"the longest lasts {longest}: {row['component']} {row['metric']} from {row['timestamp']:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    return (text,)
+
+
+def _same_series(metrics: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Shape (rows - 1,): whether a row and its next belong to one series; `metrics` is sorted."""
+    component, _ = pd.factorize(metrics["component"])
+    metric, _ = pd.factorize(metrics["metric"])
+    return np.asarray((component[1:] == component[:-1]) & (metric[1:] == metric[:-1]), dtype=bool)
+
+
+def _millis(times: pd.Series) -> IntArray:
+    """UTC milliseconds since 1970."""
+    return np.asarray(times.dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64))
+
+
+def _steps(millis: IntArray, phase: int, step: int) -> IntArray:
+    return np.floor_divide(millis - phase + step // 2, step)
