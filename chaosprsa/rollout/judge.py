@@ -1,0 +1,187 @@
+"""Judges a canary against the stable pods, and a service against its objective. Pure: counts in, a judgement out.
+
+A canary may be slower on purpose (the plan gives it less), so slower alone is no failure. It fails when it answers
+worse by more than chance *and* users would miss what they were promised if every pod were like it:
+
+- bad answers (failed, or slower than the objective's latency) are more frequent among the canary's, by Fisher's exact
+  test, and by more than the objective's own budget; or
+- its latencies are larger by the test of Mann and Whitney (1947), and the entry's latency plus the canary's delay
+  would be above the objective.
+
+The words for how it ended are those of Argo Rollouts' analysis runs; VERDICTS maps them to our scale.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from chaosprsa.errors import require
+from chaosprsa.types import Slo, Verdict
+
+SUCCESSFUL, FAILED, INCONCLUSIVE, ERROR = "successful", "failed", "inconclusive", "error"
+VERDICTS: Mapping[str, Verdict] = {
+    SUCCESSFUL: Verdict.PASSED,
+    FAILED: Verdict.FAILED,
+    INCONCLUSIVE: Verdict.INCONCLUSIVE,
+    ERROR: Verdict.INVALID,
+}
+_WORST_FIRST = (ERROR, FAILED, INCONCLUSIVE, SUCCESSFUL)
+ALPHA = 0.01  # per test; with two tests and the demand of a real effect, false alarms stay far below 1 in 20
+LEAST_CANARY_REQUESTS = 30  # below it the normal approximation of Mann and Whitney's test doesn't hold
+LEAST_OBJECTIVE_REQUESTS = 50  # a share of good answers can't be told from fewer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What a group of pods answered: good and bad answers together in buckets of latency, and how many failed.
+
+    bounds_ms: each bucket's upper bound, rising, the last one infinite. counts: answers in each bucket.
+    """
+
+    bounds_ms: tuple[float, ...]
+    counts: tuple[float, ...]
+    failures: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(len(self.bounds_ms) == len(self.counts), "as many latency buckets as counts are needed")
+        require(list(self.bounds_ms) == sorted(set(self.bounds_ms)), "latency buckets must rise")
+        require(all(count >= 0 for count in self.counts), "a count of answers can't be negative")
+        require(self.failures >= 0, "a count of failures can't be negative")
+
+    @property
+    def requests(self) -> float:
+        return float(sum(self.counts))
+
+    @property
+    def error_share(self) -> float:
+        return min(self.failures / self.requests, 1.0) if self.requests else 0.0
+
+    def latency_ms(self, percentile: float) -> float:
+        """The percentile, linear within a bucket (as Prometheus' histogram_quantile); needs at least one answer."""
+        rank = percentile / 100 * self.requests
+        below = 0.0
+        for low, high, count in self._buckets():
+            if count and below + count >= rank:
+                return low if not np.isfinite(high) else low + (high - low) * (rank - below) / count
+            below += count
+        return self._buckets()[-1][0]
+
+    def share_above(self, latency_ms: float) -> float:
+        """Share of answers slower than this, linear within a bucket."""
+        slower = 0.0
+        for low, high, count in self._buckets():
+            if low >= latency_ms or not np.isfinite(high):
+                slower += count
+            elif high > latency_ms:
+                slower += count * (high - latency_ms) / (high - low)
+        return slower / self.requests if self.requests else 0.0
+
+    def samples_ms(self) -> np.ndarray:
+        """One value an answer: its bucket's middle (the lower bound of the open bucket)."""
+        middles = [low if not np.isfinite(high) else (low + high) / 2 for low, high, _ in self._buckets()]
+        return np.repeat(middles, np.round(self.counts).astype(int))
+
+    def _buckets(self) -> list[tuple[float, float, float]]:
+        return list(zip((0.0, *self.bounds_ms[:-1]), self.bounds_ms, self.counts, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How an analysis ended, why in words, and the figures it rests on."""
+
+    phase: str
+    reason: str
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        return VERDICTS[self.phase]
+
+
+def worst(judgements: Iterable[Judgement]) -> Judgement:
+    """The worst one: an error, then failed, inconclusive, successful. None at all is inconclusive."""
+    ordered = sorted(judgements, key=lambda judgement: _WORST_FIRST.index(judgement.phase))
+    return ordered[0] if ordered else Judgement(phase=INCONCLUSIVE, reason="nothing was judged")
+
+
+def judge_objective(traffic: Traffic | None, slo: Slo) -> Judgement:
+    """Whether a service keeps its objective. Missed by no more than chance explains is inconclusive, not a failure."""
+    if traffic is None:
+        return Judgement(phase=INCONCLUSIVE, reason=f"{slo.service}: Prometheus has no request metrics of it")
+    if traffic.requests < LEAST_OBJECTIVE_REQUESTS:
+        reason = f"{slo.service}: {traffic.requests:.0f} requests, {LEAST_OBJECTIVE_REQUESTS} are needed to judge it"
+        return Judgement(phase=INCONCLUSIVE, reason=reason)
+    latency_ms = traffic.latency_ms(slo.latency_percentile)
+    said = (
+        f"{slo.service}: p{slo.latency_percentile:g} {latency_ms:.0f} ms (objective {slo.latency_ms:g}), "
+        f"{traffic.error_share:.2%} failed (objective {1 - slo.success_ratio:.2%})"
+    )
+    slow = _beyond(traffic.share_above(slo.latency_ms), 1 - slo.latency_percentile / 100, traffic.requests)
+    failing = _beyond(traffic.error_share, 1 - slo.success_ratio, traffic.requests)
+    phase = min((slow, failing), key=_WORST_FIRST.index)
+    measures = {"latency_ms": latency_ms, "error_share": traffic.error_share, "requests": traffic.requests}
+    return Judgement(phase=phase, reason=said, measures=measures)
+
+
+def _beyond(share: float, budget: float, requests: float) -> str:
+    """Whether this share of bad answers is above the budget, and by more than chance (binomial test)."""
+    if share <= budget:
+        return SUCCESSFUL
+    bad, all_ = round(share * requests), round(requests)
+    return FAILED if stats.binomtest(bad, all_, budget, alternative="greater").pvalue < ALPHA else INCONCLUSIVE
+
+
+def judge_canary(
+    service: str, canary: Traffic | None, stable: Traffic | None, entry: Traffic | None, slo: Slo
+) -> Judgement:
+    """The canary's answers against the stable pods', and what its delay would do to the entry's objective."""
+    if canary is None or stable is None or entry is None or not entry.requests:
+        missing = "canary" if canary is None else "stable pods" if stable is None else "entry"
+        return Judgement(phase=INCONCLUSIVE, reason=f"{service}: Prometheus has no request metrics of its {missing}")
+    fewest = min(canary.requests, stable.requests)
+    if fewest < LEAST_CANARY_REQUESTS:
+        reason = (
+            f"{service}: {canary.requests:.0f} requests at the canary and {stable.requests:.0f} at the stable pods, "
+            f"{LEAST_CANARY_REQUESTS} are needed to compare them"
+        )
+        return Judgement(phase=INCONCLUSIVE, reason=reason)
+    return worst((_judge_badness(service, canary, stable, slo), _judge_delay(service, canary, stable, entry, slo)))
+
+
+def _judge_badness(service: str, canary: Traffic, stable: Traffic, slo: Slo) -> Judgement:
+    bad, bad_stable = _bad(canary, slo), _bad(stable, slo)
+    share, share_stable = bad / canary.requests, bad_stable / stable.requests
+    table = np.array(
+        [
+            [round(bad), round(canary.requests) - round(bad)],
+            [round(bad_stable), round(stable.requests) - round(bad_stable)],
+        ]
+    )
+    by_chance = float(stats.fisher_exact(table, alternative="greater").pvalue)
+    budget = (1 - slo.success_ratio) + (1 - slo.latency_percentile / 100)
+    phase = FAILED if by_chance < ALPHA and share - share_stable > budget else SUCCESSFUL
+    reason = f"{service}: {share:.1%} bad answers at the canary, {share_stable:.1%} at the stable pods"
+    return Judgement(phase=phase, reason=reason, measures={"bad_share": share, "bad_share_stable": share_stable})
+
+
+def _bad(traffic: Traffic, slo: Slo) -> float:
+    """Failed answers, and good ones slower than promised: counted together, no more than all."""
+    slow = traffic.share_above(slo.latency_ms) * traffic.requests
+    return min(max(traffic.failures, slow), traffic.requests)
+
+
+def _judge_delay(service: str, canary: Traffic, stable: Traffic, entry: Traffic, slo: Slo) -> Judgement:
+    ours, theirs = canary.samples_ms(), stable.samples_ms()
+    by_chance = float(stats.mannwhitneyu(ours, theirs, alternative="greater", method="asymptotic").pvalue)
+    delay_ms = max(canary.latency_ms(90) - stable.latency_ms(90), float(ours.mean() - theirs.mean()))
+    then_ms = entry.latency_ms(slo.latency_percentile) + max(delay_ms, 0.0)
+    slower = by_chance < ALPHA and delay_ms > 0
+    phase = FAILED if slower and then_ms > slo.latency_ms else SUCCESSFUL
+    told = f"{delay_ms:.0f} ms slower than" if slower else "as quick as"
+    reason = (
+        f"{service}: the canary is {told} the stable pods; with it everywhere {slo.service}'s "
+        f"p{slo.latency_percentile:g} is about {then_ms:.0f} ms (objective {slo.latency_ms:g})"
+    )
+    return Judgement(phase=phase, reason=reason, measures={"delay_ms": delay_ms, "entry_then_ms": then_ms})
