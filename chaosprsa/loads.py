@@ -1,0 +1,70 @@
+"""The load that goes with an issue: the entry's forecast at the issue's time, at the shadow's scale, and the surge."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chaosprsa.documents import lineage
+from chaosprsa.errors import require
+from chaosprsa.settings import TrialTable
+from chaosprsa.types import Fault, LoadMode, LoadPoint, LoadProfile, SimulatedIssue
+
+RAMP_SHARE = 0.1  # of the fault's length: a surge builds up and goes, it doesn't jump
+MIN_RATE_PER_S = 1.0  # below it nothing can be judged in a trial's seconds
+FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+def fault_window(issue: SimulatedIssue, trial: TrialTable) -> tuple[float, float]:
+    """When the fault is on, in seconds since the load began: as long as the issue, at most trial.fault_s."""
+    length = min(trial.fault_s, max(issue.duration_s, 2.0))
+    return trial.before_s, trial.before_s + length
+
+
+def build_profile(
+    issue: SimulatedIssue,
+    entry_rate_per_s: float,
+    scale: float,
+    trial: TrialTable,
+    seed: int,
+) -> LoadProfile:
+    """Open arrivals at the entry's rate x scale; a traffic surge multiplies it while the fault is on.
+
+    entry_rate_per_s: production's, forecast for the issue's start. Never below 1 a second (nothing could be judged)
+    nor above trial.max_rate_per_s (what one Locust process sends undistorted).
+    """
+    require(entry_rate_per_s >= 0, f"issue {issue.id}: the entry's rate is {entry_rate_per_s} requests a second")
+    require(0 < scale <= 1, f"issue {issue.id}: scale is {scale}, expected above 0 and at most 1")
+    normal = min(max(entry_rate_per_s * scale, MIN_RATE_PER_S), trial.max_rate_per_s)
+    factor = issue.strength if issue.fault is Fault.TRAFFIC_SURGE else 1.0
+    start_s, end_s = fault_window(issue, trial)
+    points = _points(normal, min(normal * factor, trial.max_rate_per_s), start_s, end_s, end_s + trial.after_s)
+    content = {"issue": issue.id, "points": points, "mix": [part.path for part in trial.endpoints], "seed": seed}
+    return LoadProfile(
+        id=f"{issue.id}-load",
+        mode=LoadMode.RATE,
+        points=tuple(LoadPoint(time_s=time_s, level=level) for time_s, level in points),
+        mix=trial.endpoints,
+        seed=seed,
+        lineage=lineage("profile", content, (issue.lineage,)),
+    )
+
+
+def _points(
+    normal: float, peak: float, start_s: float, end_s: float, stop_s: float
+) -> list[tuple[float, float]]:
+    """A flat line, or a trapezium over the fault's window."""
+    level = round(normal, 3)
+    if peak == normal:
+        return [(0.0, level), (stop_s, level)]
+    ramp_s = (end_s - start_s) * RAMP_SHARE
+    top = round(peak, 3)
+    return [
+        (0.0, level), (start_s, level), (start_s + ramp_s, top), (end_s - ramp_s, top), (end_s, level), (stop_s, level),
+    ]  # fmt: skip
+
+
+def expected_requests(points: Sequence[LoadPoint]) -> float:
+    """The integral of a rate profile: how many requests it sends on average."""
+    times = np.array([point.time_s for point in points])
+    levels = np.array([point.level for point in points])
+    return float(np.trapezoid(levels, times))
