@@ -1,0 +1,210 @@
+"""The lab in one process: `python -m chaosprsa.lab.server`. Only the wiring; process.py starts and stops it.
+
+It ends when its standard input is closed (whoever started it is gone) or on SIGTERM, and takes Prometheus with it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import yaml
+from aiohttp import web
+
+from chaosprsa.documents import write_text
+from chaosprsa.errors import ChaosPrsaError
+from chaosprsa.lab.api import build_api
+from chaosprsa.lab.controllers import start_controllers
+from chaosprsa.lab.dataplane import DataPlane
+from chaosprsa.lab.listeners import HOST, URL_ANNOTATION, Listeners
+from chaosprsa.lab.manifests import production_objects
+from chaosprsa.lab.metrics import exposition
+from chaosprsa.lab.prometheus import RunningPrometheus, find_prometheus, run_prometheus
+from chaosprsa.lab.store import Store
+from chaosprsa.lab.topology import LabTopology, read_lab_topology
+from chaosprsa.lab.traffic import Traffic
+
+READY_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run until told to end; exit code 3 with a message where it can't start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    options = _options()
+    try:
+        asyncio.run(_serve(options))
+    except ChaosPrsaError as error:
+        write_text(options.state / "lab.json", json.dumps({"error": str(error)}))
+        sys.exit(error.exit_code)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--topology", type=Path, required=True)
+    parser.add_argument("--tools", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True, help="production's own requests a second at its peak")
+    parser.add_argument("--steady", action="store_true", help="the peak rate at any hour")
+    return parser.parse_args()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    ended = asyncio.Event()
+    _end_on_signals(ended)
+    topology = read_lab_topology(options.topology)
+    async with _lab(options, topology) as told:
+        write_text(options.state / "lab.json", json.dumps(told, indent=1))
+        await ended.wait()
+
+
+def _end_on_signals(ended: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+
+    def read() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            ended.set()
+
+    loop.add_reader(0, read)
+
+
+@contextlib.asynccontextmanager
+async def _lab(options: argparse.Namespace, topology: LabTopology) -> AsyncIterator[dict[str, object]]:
+    """Everything up and ready; what others need to reach it."""
+    loop = asyncio.get_running_loop()
+    traffic_rng, plane_rng = (np.random.default_rng(seed) for seed in np.random.SeedSequence(options.seed).spawn(2))
+    store, dataplane = Store(), DataPlane(topology, plane_rng, loop)
+    listeners = Listeners(store, dataplane, loop)
+    _subscribe(store, dataplane, listeners)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(listeners.close)
+        api = await _open(stack, build_api(store))
+        target = await _open(stack, _metrics_page(store, dataplane))
+        prometheus = loop.create_task(_prometheus(stack, options, target))
+        tasks = start_controllers(store, dataplane)
+        stack.push_async_callback(_cancelled, tasks)
+        for plural, manifest in production_objects(topology):
+            store.create(plural, manifest)
+        await _wait_ready(store, topology)
+        running = await prometheus
+        if options.rate > 0:
+            traffic = Traffic(dataplane, topology, traffic_rng, lambda: datetime.now(UTC), steady=options.steady)
+            stack.push_async_callback(_cancelled, [loop.create_task(traffic.run())])
+        yield _told(options, store, topology, api, target, running)
+
+
+def _subscribe(store: Store, dataplane: DataPlane, listeners: Listeners) -> None:
+    store.subscribe("services", dataplane.on_service, replay=True)
+    store.subscribe("services", listeners.on_service, replay=True)
+    store.subscribe("pods", dataplane.on_pod)
+
+    def on_chaos(event: str, obj: dict[str, object]) -> None:
+        if problem := dataplane.on_chaos(event, obj):
+            _log.warning("not played: %s", problem)
+
+    for plural in ("networkchaos", "httpchaos"):
+        store.subscribe(plural, on_chaos)
+
+
+async def _open(stack: contextlib.AsyncExitStack, application: web.Application) -> str:
+    """Serve it on a port of the operating system's choice; "host:port"."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5, handle_signals=False)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, HOST, 0, backlog=512)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    return f"{host}:{port}"
+
+
+def _metrics_page(store: Store, dataplane: DataPlane) -> web.Application:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=exposition(store, dataplane), content_type="text/plain")
+
+    application = web.Application()
+    application.router.add_get("/metrics", page)
+    return application
+
+
+async def _prometheus(stack: contextlib.AsyncExitStack, options: argparse.Namespace, target: str) -> RunningPrometheus:
+    binary = await asyncio.to_thread(find_prometheus, options.tools)
+    running = await run_prometheus(binary, options.state / "prometheus", target)
+    stack.push_async_callback(running.stop)
+    return running
+
+
+async def _cancelled(tasks: "list[asyncio.Task[object]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _wait_ready(store: Store, topology: LabTopology) -> None:
+    """Until every workload of production has its replicas and every Service its port."""
+    deadline = asyncio.get_running_loop().time() + READY_S
+    while missing := _missing(store, topology):
+        if asyncio.get_running_loop().time() > deadline:
+            raise ChaosPrsaError(f"the lab's production does not get ready: {', '.join(missing)}")
+        await asyncio.sleep(0.02)
+
+
+def _missing(store: Store, topology: LabTopology) -> list[str]:
+    missing = []
+    for service in topology.services:
+        workload = store.get(f"{service.kind.lower()}s", topology.namespace, service.name)
+        annotations = store.get("services", topology.namespace, service.name)["metadata"].get("annotations") or {}
+        if (workload.get("status") or {}).get(
+            "readyReplicas", 0
+        ) < service.replicas or URL_ANNOTATION not in annotations:
+            missing.append(service.name)
+    return missing
+
+
+def _told(
+    options: argparse.Namespace,
+    store: Store,
+    topology: LabTopology,
+    api: str,
+    target: str,
+    prometheus: RunningPrometheus,
+) -> dict[str, object]:
+    kubeconfig = options.state / "kubeconfig"
+    write_text(kubeconfig, yaml.safe_dump(_kubeconfig(f"http://{api}", topology.namespace)))
+    entry = store.get("services", topology.namespace, topology.entry)
+    return {
+        "pid": os.getpid(),
+        "prometheus_pid": prometheus.process.pid,
+        "kubeconfig": str(kubeconfig),
+        "api_url": f"http://{api}",
+        "prometheus_url": prometheus.url,
+        "metrics_url": f"http://{target}/metrics",
+        "entry_url": entry["metadata"]["annotations"][URL_ANNOTATION],
+        "namespace": topology.namespace,
+    }
+
+
+def _kubeconfig(api_url: str, namespace: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "lab", "cluster": {"server": api_url}}],
+        "users": [{"name": "lab", "user": {"token": "lab"}}],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": namespace}}],
+        "current-context": "lab",
+    }
+
+
+if __name__ == "__main__":
+    main()
