@@ -7,7 +7,7 @@ Obj = dict[str, Any]
 
 
 class PodRuntime(Protocol):
-    """Runs pods. Every method is called in the lab's one event loop, so none may block it for more than a millisecond."""
+    """Runs pods. Every method is called in the lab's one event loop, so none may block it for long (1 ms)."""
 
     def start_delay_s(self, pod: Obj) -> float:
         """Seconds from the pod's scheduling (or from its restart) until it is Ready."""
@@ -25,4 +25,4 @@ class PodRuntime(Protocol):
         """(CPU cores over the last seconds, memory bytes now) of a Ready pod."""
 
     def logs(self, pod: Obj) -> str:
-        """The container's log since its start; a line begins with an RFC 3339 time and a blank, as a kubelet keeps it."""
+        """The container's log since its start; each line begins with an RFC 3339 time and a blank, as kubelets do."""

@@ -55,6 +55,7 @@ def not_found(resource: str, name: str, group: str = "") -> StatusError:
 
 
 def already_exists(resource: str, name: str, group: str = "") -> StatusError:
+    """409 for a name that is taken."""
     shown = f"{resource}.{group}" if group else resource
     message = f'{shown} "{name}" already exists'
     return StatusError(409, message, reason="AlreadyExists", details=_details(resource, name, group))
@@ -68,6 +69,7 @@ def conflict(resource: str, name: str, group: str, why: str) -> StatusError:
 
 
 def forbidden(resource: str, name: str, why: str, group: str = "") -> StatusError:
+    """403: a quota, a namespace that is going away."""
     shown = f"{resource}.{group}" if group else resource
     return StatusError(403, f'{shown} "{name}" is forbidden: {why}', details=_details(resource, name, group))
 
@@ -82,6 +84,7 @@ def invalid(kind: str, name: str, group: str, causes: list[tuple[str, str]]) -> 
 
 
 def bad_request(message: str) -> StatusError:
+    """400: what can't be understood."""
     return StatusError(400, message)
 
 
