@@ -1,0 +1,111 @@
+"""The search: every candidate's cost against how far it misses the SLO, and how the best so far came down."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from markupsafe import Markup
+
+from chaosprsa.report.charts import svg
+from chaosprsa.report.charts.scales import Scale, from_zero
+from chaosprsa.report.words import number, share
+from chaosprsa.types import SearchTrial
+
+
+def pareto(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
+    """The candidates that no other beats in both cost and violation, by rising cost."""
+    front: list[SearchTrial] = []
+    for trial in sorted(trials, key=lambda one: (one.cost_month, one.violation)):
+        if not front or trial.violation < front[-1].violation:
+            front.append(trial)
+    return front
+
+
+def best_so_far(trials: Sequence[SearchTrial]) -> list[tuple[int, float | None]]:
+    """(number, the least cost of a candidate that holds every SLO up to it); None while there is none."""
+    ordered = sorted(trials, key=lambda one: one.number)
+    costs = (trial.cost_month if trial.violation <= 0 else float("inf") for trial in ordered)
+    best = accumulate(costs, min)
+    return [(trial.number, cost if cost < float("inf") else None) for trial, cost in zip(ordered, best, strict=True)]
+
+
+def _frame(width: int) -> svg.Frame:
+    return svg.Frame(left=56, top=26, right=width - 20, bottom=226)
+
+
+def _cost_bounds(trials: Sequence[SearchTrial], others: Sequence[float]) -> tuple[float, float]:
+    costs = [trial.cost_month for trial in trials] + list(others)
+    room = (max(costs) - min(costs)) * 0.06 or max(costs) * 0.06 or 1
+    return max(0.0, min(costs) - room), max(costs) + room
+
+
+def search_chart(trials: Sequence[SearchTrial], now: float, recommended: float, currency: str, width: int) -> Markup:
+    """trials: at least one; now and recommended: their costs a month, drawn as vertical lines."""
+    frame = _frame(width)
+    low, high = _cost_bounds(trials, (now, recommended))
+    x = Scale(low=low, high=high, start=frame.left, end=frame.right)
+    y = Scale(low=0, high=from_zero([trial.violation for trial in trials], 0.1), start=frame.bottom, end=frame.top)
+    front = [(trial.cost_month, trial.violation) for trial in pareto(trials)]
+    return svg.drawing(
+        width,
+        frame.bottom + 38,
+        f"{len(trials)} candidates: cost a month against the worst miss of the SLO, with the Pareto front",
+        svg.y_axis(frame, y, "worst miss of the SLO", share),
+        svg.x_axis(frame, x, _number_ticks(x, width), f"cost a month ({currency})"),
+        _landmark(x(now), frame, "now", "ink"),
+        _landmark(x(recommended), frame, "recommended", "good", below=True),
+        *(_candidate(trial, x, y, currency) for trial in trials),
+        svg.line(front, x, y, "stroke blue"),
+    )
+
+
+def _number_ticks(scale: Scale, width: int) -> list[tuple[float, str]]:
+    return [(tick, number(tick, 3)) for tick in scale.ticks(4 if width < 500 else 8)]
+
+
+def _candidate(trial: SearchTrial, x: Scale, y: Scale, currency: str) -> Markup:
+    cost = f"{number(trial.cost_month, 3)} {currency}"
+    title = f"candidate {trial.number} ({trial.source}): {cost}, misses by {share(trial.violation)}"
+    return svg.dot(
+        x(trial.cost_month), y(trial.violation), 3, "good dot" if trial.violation <= 0 else "soft dot", title
+    )
+
+
+def _landmark(place: float, frame: svg.Frame, words: str, class_: str, below: bool = False) -> Markup:
+    """A named vertical line; its label turns inwards at the right edge."""
+    anchor = "end" if place + svg.text_px(words) + 6 > frame.right else "start"
+    label = svg.text(
+        place + (-5 if anchor == "end" else 5), frame.top + (24 if below else 10), words, f"label {class_}", anchor
+    )
+    return svg.segment(place, frame.top, place, frame.bottom, f"mark {class_}") + label
+
+
+def progress_chart(trials: Sequence[SearchTrial], currency: str, width: int) -> Markup:
+    """The cheapest candidate that holds every SLO, candidate after candidate."""
+    frame = svg.Frame(left=56, top=26, right=width - 20, bottom=146)
+    best = best_so_far(trials)
+    found = [cost for _, cost in best if cost is not None]
+    low, high = _cost_bounds([], found or [0.0, 1.0])
+    x = Scale(low=best[0][0], high=max(best[-1][0], best[0][0] + 1), start=frame.left, end=frame.right)
+    y = Scale(low=low, high=high, start=frame.bottom, end=frame.top)
+    return svg.drawing(
+        width,
+        frame.bottom + 38,
+        f"The least cost a month that holds every SLO, after each of {len(trials)} candidates",
+        svg.y_axis(frame, y, f"best so far ({currency} a month)", lambda tick: number(tick, 3), 3),
+        svg.x_axis(frame, x, _whole_ticks(x, 4 if width < 500 else 9), "candidate"),
+        svg.line(list(_stairs(best)), x, y, "stroke good"),
+    )
+
+
+def _whole_ticks(scale: Scale, count: int) -> list[tuple[float, str]]:
+    return [(tick, f"{tick:.0f}") for tick in scale.ticks(count) if tick == round(tick)]
+
+
+def _stairs(best: Sequence[tuple[int, float | None]]) -> list[svg.Point]:
+    """A best cost holds until the next one: level, then down."""
+    points: list[svg.Point] = []
+    for candidate, cost in best:
+        if points:
+            points.append((candidate, points[-1][1]))
+        points.append((candidate, cost))
+    return points

@@ -1,0 +1,355 @@
+"""A whole working folder of invented nouns, written through write_document."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chaosprsa.documents import lineage, write_document, write_lines
+from chaosprsa.settings import parse_settings
+from chaosprsa.types import (
+    Allocation,
+    AllocationField,
+    Directive,
+    Fault,
+    Impact,
+    Interval,
+    LoadStatistics,
+    LoadTimeline,
+    Outcome,
+    Phase,
+    PolicyResult,
+    Recommendation,
+    Resources,
+    RolloutOutcome,
+    RolloutPlan,
+    RolloutStep,
+    SearchTrial,
+    ServiceAllocation,
+    ServiceChange,
+    Severity,
+    SimulatedIssue,
+    Study,
+    StudyItem,
+    Survival,
+    TwinFit,
+    Verdict,
+)
+from chaosprsa.workspace import Workspace
+
+NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+SERVICES = ("gateway", "catalogue", "cart", "checkout", "payment")
+SETTINGS = parse_settings(
+    {
+        "cluster": {"namespace": "shop"},
+        "topology": {
+            "entry": "gateway",
+            "services": list(SERVICES),
+            "edges": [["gateway", "catalogue"], ["gateway", "cart"], ["gateway", "checkout"], ["checkout", "payment"]],
+        },
+        "slo": {"gateway": {"latency_ms": 300}},
+    },
+    "chaosprsa.toml",
+)
+ROOT = lineage("bundle", "invented")
+CASES = (
+    (
+        Fault.POD_KILL,
+        "checkout",
+        3.2,
+        600.0,
+        Severity.CRITICAL,
+        0.42,
+        (1.4, 2.6, 6.0),
+        (0.0, 0.03, 0.12),
+        Verdict.FAILED,
+    ),
+    (
+        Fault.CPU_SQUEEZE,
+        "gateway",
+        8.5,
+        1800.0,
+        Severity.MAJOR,
+        0.31,
+        (1.8, 4.0, 11.0),
+        (0.0, 0.02, 0.2),
+        Verdict.FAILED,
+    ),
+    (
+        Fault.DEPENDENCY_SLOW,
+        "payment",
+        9.1,
+        900.0,
+        Severity.MINOR,
+        0.22,
+        (1.1, 1.6, 2.4),
+        (0.0, 0.0, 0.02),
+        Verdict.PASSED,
+    ),
+    (
+        Fault.TRAFFIC_SURGE,
+        "gateway",
+        18.0,
+        3600.0,
+        Severity.MAJOR,
+        0.65,
+        (1.2, 3.1, 9.0),
+        (0.0, 0.01, 0.3),
+        Verdict.PASSED,
+    ),
+    (
+        Fault.DEPENDENCY_FAILING,
+        "cart",
+        18.4,
+        300.0,
+        Severity.WARNING,
+        0.08,
+        (0.9, 1.0, 1.3),
+        (0.02, 0.1, 0.4),
+        Verdict.INVALID,
+    ),
+)
+
+
+def make_issue(case=CASES[0], **changes):
+    fault, component, hour, duration_s, severity, probability, latency, errors, _ = case
+    values = {
+        "id": f"{fault}-{component}",
+        "kind": f"{component} {fault.replace('-', ' ')}",
+        "fault": fault,
+        "strength": 0.5,
+        "components": (component, "gateway"),
+        "origin": NOW,
+        "start_s": hour * 3600,
+        "duration_s": duration_s,
+        "severity": severity,
+        "probability": probability,
+        "impact": Impact(latency_ratio=_interval(latency), error_share=_interval(errors)),
+        "novelty": 0.1,
+        "evidence": (f"seen 3 times on {component} in 7 days", "load is forecast 20 % above the week's mean"),
+        "lineage": lineage("issue", [fault, component], [ROOT]),
+    }
+    return SimulatedIssue(**{**values, **changes})
+
+
+def _interval(values):
+    low, mid, high = values
+    return Interval(low=low, mid=mid, high=high)
+
+
+def make_allocation(replicas, cpu=500):
+    rows = (
+        ServiceAllocation(
+            service=name,
+            replicas=count,
+            resources=Resources(
+                cpu_request_millicores=cpu, cpu_limit_millicores=cpu, memory_request_mib=256, memory_limit_mib=256
+            ),
+        )
+        for name, count in zip(SERVICES, replicas, strict=True)
+    )
+    return Allocation(services=tuple(rows))
+
+
+BEFORE = make_allocation((4, 6, 3, 2, 4))
+AFTER = make_allocation((5, 3, 3, 3, 2))
+
+
+def make_timeline(verdict):
+    """40 s of load, a fault from 12 to 28: slow and failing where the trial failed."""
+    times = tuple(float(second) for second in range(40))
+    hit = [verdict is Verdict.FAILED and 13 <= time < 29 for time in times]
+    p50 = tuple(35 + 5 * math.sin(time) + (400 if bad else 0) for time, bad in zip(times, hit, strict=True))
+    return LoadTimeline(
+        time_s=times,
+        rate_per_s=tuple(30 + 3 * math.sin(time / 2) for time in times),
+        failures_per_s=tuple(6.0 if bad else 0.0 for bad in hit),
+        latency_p50_ms=p50,
+        latency_p95_ms=tuple(value * 2.2 for value in p50),
+        latency_p99_ms=tuple(None if time == 5 else value * 3.1 for time, value in zip(times, p50, strict=True)),
+    )
+
+
+def make_statistics(failed=False):
+    return LoadStatistics(
+        requests=360,
+        failures=72 if failed else 0,
+        rate_per_s=30.1,
+        latency_mean_ms=48.0,
+        latency_p50_ms=435.0 if failed else 35.0,
+        latency_p99_ms=1340.0 if failed else 112.0,
+        latency_slo_ms=1340.0 if failed else 112.0,
+    )
+
+
+def make_outcome(case=CASES[0], **changes):
+    verdict, issue = case[-1], make_issue(case)
+    reasons = {
+        Verdict.FAILED: ("during the fault p99 was 1 340 ms, the SLO allows 300 ms", "20 % of the requests failed"),
+        Verdict.PASSED: ("p99 stayed within 300 ms in every phase",),
+        Verdict.INVALID: ("the steady-state gate was not met: payment had 0 of 2 pods ready",),
+    }
+    phases = {phase: make_statistics(verdict is Verdict.FAILED and phase is Phase.FAULT) for phase in Phase}
+    values = {
+        "id": f"outcome-{issue.id}",
+        "issue": issue,
+        "verdict": verdict,
+        "reasons": reasons[verdict],
+        "allocation": make_allocation((2, 3, 2, 1, 2)),
+        "started": NOW + timedelta(minutes=CASES.index(case)),
+        "duration_s": 40.0,
+        "fault_start_s": 12.0,
+        "fault_end_s": 28.0,
+        "load": {} if verdict is Verdict.INVALID else phases,
+        "timeline": LoadTimeline() if verdict is Verdict.INVALID else make_timeline(verdict),
+        "phases": (),
+        "journal": "journal.json",
+        "profile": "profile.json",
+        "lineage": lineage("outcome", issue.id, [issue.lineage]),
+    }
+    return Outcome(**{**values, **changes})
+
+
+def make_recommendation(**changes):
+    prices = SETTINGS.price_list
+    outcomes = [make_outcome(case) for case in CASES]
+    values = {
+        "id": "recommendation-1",
+        "created": NOW,
+        "lapses_at": NOW + timedelta(hours=24),
+        "seed": 7,
+        "namespace": "shop",
+        "now": BEFORE,
+        "recommended": AFTER,
+        "directives": (
+            Directive(
+                target="checkout",
+                field=AllocationField.REPLICAS,
+                from_=2,
+                to=3,
+                reason="with 2 replicas a killed pod leaves one at 96 % utilisation",
+                confidence=0.82,
+                lapses_at=NOW + timedelta(hours=24),
+            ),
+            Directive(
+                target="catalogue",
+                field=AllocationField.REPLICAS,
+                from_=6,
+                to=3,
+                reason="3 replicas hold p99 at the forecast's upper bound",
+                confidence=0.9,
+                lapses_at=NOW + timedelta(hours=24),
+            ),
+        ),
+        "cost_now_month": BEFORE.cost_month(prices),
+        "cost_recommended_month": AFTER.cost_month(prices),
+        "currency": "USD",
+        "survivals": tuple(
+            Survival(
+                issue_id=outcome.issue.id,
+                component=outcome.issue.component,
+                fault=outcome.issue.fault,
+                probability=outcome.issue.probability,
+                now=None if outcome.verdict is Verdict.INVALID else outcome.verdict is Verdict.PASSED,
+                recommended=outcome.verdict is not Verdict.INVALID,
+                evidence="shadow" if outcome.verdict is Verdict.FAILED else "twin",
+            )
+            for outcome in outcomes
+        ),
+        "search": tuple(
+            SearchTrial(
+                number=number,
+                cost_month=150 + 190 * abs(math.sin(number * 1.3)),
+                violation=max(0.0, 1.1 * abs(math.cos(number * 1.3)) - 0.35 + 0.1 * math.sin(number * 7)),
+                source="greedy" if number < 20 else "optuna",
+            )
+            for number in range(240)
+        ),
+        "policy": PolicyResult(
+            kept=False, searched_return=-214.2, tuned_return=-214.9, reason="no better on 200 independent seeds"
+        ),
+        "twin": TwinFit(
+            trusted=True,
+            latency_ratio=1.12,
+            error_share_gap=0.014,
+            trials=4,
+            reason="each of 4 trials is told within a factor 1.4 by the other 3",
+        ),
+        "checks": ("pod-kill on checkout passed in the shadow with the recommended allocation",),
+        "confidence": 0.82,
+        "notes": ("memory was left as it is: no trial came near a memory limit",),
+        "lineage": lineage("recommendation", "invented", [outcome.lineage for outcome in outcomes]),
+    }
+    return Recommendation(**{**values, **changes})
+
+
+def make_plan(recommendation=None):
+    recommendation = recommendation or make_recommendation()
+    changes = tuple(
+        ServiceChange(service=before.service, kind="Deployment", before=before, after=after)
+        for before, after in zip(BEFORE.services, AFTER.services, strict=True)
+        if before != after
+    )
+    return RolloutPlan(
+        hash="3f2a9c0d1e5b",
+        namespace="shop",
+        changes=changes,
+        slo=SETTINGS.entry_slo,
+        canary_s=300,
+        settle_s=120,
+        lapses_at=NOW + timedelta(hours=24),
+        lineage=lineage("plan", "invented", [recommendation.lineage]),
+    )
+
+
+def make_rollout(plan=None, **changes):
+    plan = plan or make_plan()
+    names = ("start canary", "judge canary", "promote", "verify")
+    steps = tuple(
+        RolloutStep(
+            name=name,
+            start=NOW + timedelta(minutes=2 * index),
+            end=NOW + timedelta(minutes=2 * index, seconds=100),
+            verdict=Verdict.PASSED,
+            detail=f"{name}: p99 141 ms on the canary, 139 ms on the stable pods",
+        )
+        for index, name in enumerate(names)
+    )
+    values = {
+        "plan": plan,
+        "verdict": Verdict.PASSED,
+        "reasons": ("the SLO held for 120 s after promotion",),
+        "steps": steps,
+        "restored": False,
+        "journal": "rollout/journal.json",
+        "lineage": lineage("rollout", "invented", [plan.lineage]),
+    }
+    return RolloutOutcome(**{**values, **changes})
+
+
+def write_workspace(root):
+    """Everything but the model bundle."""
+    workspace = Workspace(root)
+    issues = [make_issue(case) for case in CASES]
+    write_lines(workspace.issues / "issues.jsonl", issues)
+    study_lineage = lineage("study", "next", [issue.lineage for issue in issues])
+    items = tuple(
+        StudyItem(issue=issue, experiment="e.json", profile="p.json", fault_start_s=12, fault_end_s=28)
+        for issue in issues
+    )
+    study = Study(
+        name="next", namespace="shop", shadow="shop-shadow", scale=0.5, seed=7, items=items, lineage=study_lineage
+    )
+    write_document(workspace.study("next") / "study.json", study)
+    for case in CASES:
+        outcome = make_outcome(case)
+        write_document(workspace.outcomes("next") / outcome.issue.id / "outcome.json", outcome)
+    write_document(workspace.recommendation / "recommendation.json", make_recommendation())
+    write_document(workspace.recommendation / "plan.json", make_plan())
+    write_document(workspace.rollout / "outcome.json", make_rollout())
+    return workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return write_workspace(tmp_path)
