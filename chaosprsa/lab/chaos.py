@@ -9,7 +9,7 @@ which doubles. HTTPChaos of the lab knows one field more, `percent`: the share o
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -149,27 +149,25 @@ def _targets(spec: Mapping[str, Any], home: str, pods: Pods, rng: np.random.Gene
 
 
 def _network_fault(spec: Mapping[str, Any], targets: frozenset[PodKey]) -> NetworkFault:
-    action = spec.get("action")
-    known = {"targets": targets, "answers": not targets}
+    action, fault = spec.get("action"), NetworkFault(targets=targets, answers=not targets)
     if action == "delay":
         delay = spec.get("delay") or {}
-        return NetworkFault(delay_s=seconds(delay.get("latency")), jitter_s=seconds(delay.get("jitter")), **known)
+        return replace(fault, delay_s=seconds(delay.get("latency")), jitter_s=seconds(delay.get("jitter")))
     if action in {"loss", "corrupt"}:
-        detail = spec.get(action) or {}
-        return NetworkFault(loss=percent(detail.get(action)), **known)
+        return replace(fault, loss=percent((spec.get(action) or {}).get(action)))
     if action == "partition":
-        return NetworkFault(partition=True, **known)
+        return replace(fault, partition=True)
     raise ValueError(f"action {action!r} is not played here; delay, loss, corrupt and partition are")
 
 
 def _http_fault(spec: Mapping[str, Any]) -> HttpFault:
-    replace = spec.get("replace") or {}
+    changed = spec.get("replace") or {}
     return HttpFault(
         on_request=(spec.get("target") or "Request") == "Request",
         path=spec.get("path") or "*",
         abort=bool(spec.get("abort")),
         delay_s=seconds(spec.get("delay")),
-        code=int(replace.get("code") or 0),
+        code=int(changed.get("code") or 0),
         share=percent(spec.get("percent"), 1.0),
     )
 

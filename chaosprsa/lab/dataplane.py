@@ -1,8 +1,8 @@
 """Requests walk the call graph through the pods that are ready: the lab's PodRuntime.
 
 Calls between services stay in the process (the walk is the physics); what comes from outside is real HTTP
-(listeners.py). A call goes round-robin over the ready pods that the callee's Service selects; none: 503. A callee that
-fails makes its caller fail (502, or 504 where it was too late). A deadline goes down with the calls, as in gRPC: work
+(listeners.py). A call goes to any of the ready pods that the callee's Service selects; none: 503. A callee that fails
+makes its caller fail (502, or 504 where it was too late). A deadline goes down with the calls, as in gRPC: work
 that nobody waits for any more is dropped.
 """
 
@@ -32,18 +32,16 @@ class Answer:
 
 
 class _Route:
-    """A Service: whom it selects, and whose turn it is."""
+    """A Service: whom it selects. Each request goes to any of its pods, as kube-proxy's iptables send it."""
 
     def __init__(self, selector: Mapping[str, str]) -> None:
         self.selector = selector
         self.pods: list[PodServer] = []
-        self._turn = 0
 
-    def next(self) -> PodServer | None:
-        if not self.pods:
-            return None
-        self._turn = (self._turn + 1) % len(self.pods)
-        return self.pods[self._turn]
+    def pick(self, draws: Draws) -> PodServer | None:
+        if len(self.pods) < 2:
+            return self.pods[0] if self.pods else None
+        return self.pods[draws.below(len(self.pods))]
 
 
 class DataPlane:
@@ -164,7 +162,7 @@ class DataPlane:
         self, caller: PodServer | None, namespace: str, service: str, path: str, at: float, deadline: float
     ) -> tuple[int, float, str]:
         route = self._routes.get((namespace, service))
-        pod = route.next() if route else None
+        pod = route.pick(self._draws) if route else None
         if pod is None:
             return 503, at, ""
         deadline = min(deadline, at + pod.service.timeout_ms / 1000)

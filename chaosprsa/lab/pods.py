@@ -56,9 +56,16 @@ class Draws:
         whole = int(mean)
         if mean == whole:
             return whole
+        return whole + (self._share() < mean - whole)
+
+    def below(self, bound: int) -> int:
+        """Any of 0 to bound - 1."""
+        return int(self._share() * bound)
+
+    def _share(self) -> float:
         if not self._uniform:
             self._uniform = self.rng.random(self._block).tolist()
-        return whole + (self._uniform.pop() < mean - whole)
+        return self._uniform.pop()
 
 
 Caller = Callable[["PodServer", str, str, float, float], "Any"]
