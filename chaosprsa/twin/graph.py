@@ -1,0 +1,86 @@
+"""The call graph as matrices: visits, and how times, variances and errors add up along calls."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chaosprsa.errors import BadInput
+from chaosprsa.twin.queueing import Floats
+from chaosprsa.types import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class CallGraph:
+    """services in the topology's order.
+
+    calls: shape (services, services), [caller, callee] calls a request. overlap: shape (services,), the share of its
+    callees' time that a caller really waits (1 where calls follow one another, less where they run side by side).
+    order: callees before callers.
+    """
+
+    services: tuple[str, ...]
+    entry: int
+    calls: Floats
+    overlap: Floats
+    order: tuple[int, ...]
+
+    @property
+    def visits(self) -> Floats:
+        """Requests that each service sees for one at the entry (the traffic equations of a Jackson network)."""
+        arrivals = np.zeros(len(self.services))
+        arrivals[self.entry] = 1.0
+        return np.asarray(np.linalg.solve(np.eye(len(arrivals)) - self.calls.T, arrivals), dtype=np.float64)
+
+    @property
+    def waits(self) -> Floats:
+        """Shape (services, services): own times (a row) times its transpose are the times with all callees in them."""
+        return _inverse(self.overlap[:, None] * self.calls)
+
+    @property
+    def spreads(self) -> tuple[Floats, Floats]:
+        """(inverse, chance): variances are (own + mean² chance.T) inverse.T; chance is of a call made only at times."""
+        part = self.calls - np.floor(self.calls)
+        squared = self.overlap[:, None] ** 2
+        return _inverse(squared * self.calls), squared * part * (1.0 - part)
+
+    def failing(self, own: Floats) -> Floats:
+        """Share of requests that fail, own causes or a callee's; own: shape (..., services). A failed call fails."""
+        failed = own.copy()
+        for caller in self.order:
+            for callee in np.flatnonzero(self.calls[caller]):
+                calls = self.calls[caller, callee]
+                below = failed[..., callee]
+                lost = calls * below if calls <= 1 else 1.0 - (1.0 - below) ** calls
+                failed[..., caller] = 1.0 - (1.0 - failed[..., caller]) * (1.0 - lost)
+        return failed
+
+
+def call_graph(topology: Topology) -> CallGraph:
+    """The topology's own numbers, calls one after the other. Raises BadInput where calls go round in a circle."""
+    index = {service: at for at, service in enumerate(topology.services)}
+    calls = np.zeros((len(index), len(index)))
+    for edge in topology.edges:
+        calls[index[edge.caller], index[edge.callee]] += edge.calls_per_request
+    return CallGraph(
+        services=topology.services,
+        entry=index[topology.entry],
+        calls=calls,
+        overlap=np.ones(len(index)),
+        order=_callees_first(calls, topology.services),
+    )
+
+
+def _inverse(along_calls: Floats) -> Floats:
+    """What everything below a service adds up to, itself included."""
+    return np.asarray(np.linalg.inv(np.eye(len(along_calls)) - along_calls), dtype=np.float64)
+
+
+def _callees_first(calls: Floats, services: tuple[str, ...]) -> tuple[int, ...]:
+    done: list[int] = []
+    while len(done) < len(services):
+        ready = [at for at in range(len(services)) if at not in done and set(np.flatnonzero(calls[at])) <= set(done)]
+        if not ready:
+            circle = ", ".join(service for at, service in enumerate(services) if at not in done)
+            raise BadInput(f"topology: calls go round in a circle among {circle}; remove the edge that closes it")
+        done.extend(ready)
+    return tuple(done)
