@@ -1,0 +1,32 @@
+"""The only room that talks to Kubernetes: reading, the guard, changes through handles, the way back.
+
+connect() -> Cluster                        read
+cluster.shadow(namespace) -> Shadow         may change what carries the shadow label
+cluster.production(ns, plan, approval)      may change production, for one approved plan
+create_shadow / verify_shadow / destroy_shadow, restore_all, stop / resume / is_stopped, discover_system
+"""
+
+from chaosprsa.cluster.handles import Change, Handle, Production, Shadow
+from chaosprsa.cluster.leases import HOLDER_VARIABLE, Lease
+from chaosprsa.cluster.reading import STATE_VARIABLE, Cluster, connect
+from chaosprsa.cluster.restoring import restore_all
+from chaosprsa.cluster.snapshots import Snapshot
+from chaosprsa.cluster.stopping import is_stopped, resume, stop, stop_locally
+
+__all__ = [
+    "HOLDER_VARIABLE",
+    "STATE_VARIABLE",
+    "Change",
+    "Cluster",
+    "Handle",
+    "Lease",
+    "Production",
+    "Shadow",
+    "Snapshot",
+    "connect",
+    "is_stopped",
+    "restore_all",
+    "resume",
+    "stop",
+    "stop_locally",
+]
