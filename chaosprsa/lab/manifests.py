@@ -1,6 +1,7 @@
 """Production's objects, as a team would keep them: workloads, Services, configuration, an autoscaler, budgets."""
 
 import base64
+import json
 from typing import Any
 
 from chaosprsa.lab.topology import LabService, LabTopology
@@ -51,6 +52,9 @@ def _service(topology: LabTopology, service: LabService) -> Manifest:
         "ports": [{"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}],
     }
     metadata = _metadata(topology, service.name, service.name)
+    if service.name == topology.entry:
+        mix = [{"path": share.path, "weight": share.weight} for share in topology.mix]
+        metadata["annotations"] = {"chaosprsa.io/endpoints": json.dumps(mix)}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
