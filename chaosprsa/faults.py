@@ -116,9 +116,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
 }  # fmt: skip
 
 _OWN_WORDS = {str(fault): fault for fault in Fault}
-_SOUNDS = tuple(
-    (fault, re.compile("|".join(entry.words), re.IGNORECASE)) for fault, entry in CATALOGUE.items()
-)
+_SOUNDS = tuple((fault, re.compile("|".join(entry.words), re.IGNORECASE)) for fault, entry in CATALOGUE.items())
 _BOUNDARIES = re.compile(r"[_\s]+")
 
 

@@ -49,9 +49,7 @@ def build_profile(
     )
 
 
-def _points(
-    normal: float, peak: float, start_s: float, end_s: float, stop_s: float
-) -> list[tuple[float, float]]:
+def _points(normal: float, peak: float, start_s: float, end_s: float, stop_s: float) -> list[tuple[float, float]]:
     """A flat line, or a trapezium over the fault's window."""
     level = round(normal, 3)
     if peak == normal:

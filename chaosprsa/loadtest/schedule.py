@@ -27,9 +27,13 @@ def arrivals(profile: LoadProfile) -> tuple[FloatArray, IntArray]:
     areas = np.concatenate([[0.0], np.cumsum(steps * (levels[:-1] + levels[1:]) / 2)])
     marks = _unit_arrivals(float(areas[-1]), rng)
     segment = np.clip(np.searchsorted(areas, marks, side="right") - 1, 0, max(len(steps) - 1, 0))
-    found = _invert(marks - areas[segment], levels[segment], levels[segment + 1], steps[segment]) if len(marks) else marks
+    found = (
+        _invert(marks - areas[segment], levels[segment], levels[segment + 1], steps[segment]) if len(marks) else marks
+    )
     weights = np.array([part.weight for part in profile.mix])
-    return times[segment] + found if len(marks) else marks, rng.choice(len(weights), size=len(marks), p=weights / weights.sum())
+    return times[segment] + found if len(marks) else marks, rng.choice(
+        len(weights), size=len(marks), p=weights / weights.sum()
+    )
 
 
 def _unit_arrivals(total: float, rng: np.random.Generator) -> FloatArray:
