@@ -65,8 +65,8 @@ def ratio(value: float | None) -> str:
 
 
 def span(interval: Interval, form: str) -> str:
-    """The middle with its central 90 % interval; form is "ratio" or "share"."""
-    write = {"ratio": ratio, "share": share}[form]
+    """The middle with its central 90 % interval; form is "number" or "share"."""
+    write = {"number": number, "share": share}[form]
     return f"{write(interval.mid)} ({write(interval.low)} to {write(interval.high)})"
 
 
@@ -100,6 +100,11 @@ def lasting(value: timedelta) -> str:
 def moment(value: datetime) -> str:
     """2026-11-24 18:00 UTC."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def day_and_clock(value: datetime) -> str:
+    """Nov 24 18:00."""
+    return f"{value.astimezone(UTC):%b} {value.astimezone(UTC).day} {value.astimezone(UTC):%H:%M}"
 
 
 def clock(value: datetime) -> str:

@@ -1,6 +1,7 @@
 """A whole working folder of invented nouns, written through write_document."""
 
 import math
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -132,6 +133,11 @@ def make_issue(case=CASES[0], **changes):
     return SimulatedIssue(**{**values, **changes})
 
 
+def _spread(number, step):
+    """Evenly over 0 to 1 (additive recurrence)."""
+    return (number * step) % 1
+
+
 def _interval(values):
     low, mid, high = values
     return Interval(low=low, mid=mid, high=high)
@@ -259,8 +265,8 @@ def make_recommendation(**changes):
         "search": tuple(
             SearchTrial(
                 number=number,
-                cost_month=150 + 190 * abs(math.sin(number * 1.3)),
-                violation=max(0.0, 1.1 * abs(math.cos(number * 1.3)) - 0.35 + 0.1 * math.sin(number * 7)),
+                cost_month=AFTER.cost_month(prices) * (0.75 + _spread(number, 0.618)),
+                violation=max(0.0, 0.6 * (0.25 - _spread(number, 0.618)) + 0.5 * _spread(number, 0.755) ** 2 - 0.02),
                 source="greedy" if number < 20 else "optuna",
             )
             for number in range(240)
@@ -353,3 +359,19 @@ def write_workspace(root):
 @pytest.fixture
 def workspace(tmp_path):
     return write_workspace(tmp_path)
+
+
+@pytest.fixture
+def nouns():
+    """The makers above, for tests that change a part."""
+    return sys.modules[__name__]
+
+
+@pytest.fixture
+def settings():
+    return SETTINGS
+
+
+@pytest.fixture
+def now():
+    return NOW

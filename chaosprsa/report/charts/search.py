@@ -29,7 +29,7 @@ def best_so_far(trials: Sequence[SearchTrial]) -> list[tuple[int, float | None]]
 
 
 def _frame(width: int) -> svg.Frame:
-    return svg.Frame(left=56, top=26, right=width - 20, bottom=226)
+    return svg.Frame(left=56, top=54, right=width - 20, bottom=254)
 
 
 def _cost_bounds(trials: Sequence[SearchTrial], others: Sequence[float]) -> tuple[float, float]:
@@ -51,8 +51,8 @@ def search_chart(trials: Sequence[SearchTrial], now: float, recommended: float, 
         f"{len(trials)} candidates: cost a month against the worst miss of the SLO, with the Pareto front",
         svg.y_axis(frame, y, "worst miss of the SLO", share),
         svg.x_axis(frame, x, _number_ticks(x, width), f"cost a month ({currency})"),
-        _landmark(x(now), frame, "now", "ink"),
-        _landmark(x(recommended), frame, "recommended", "good", below=True),
+        _landmark(x(now), frame, "now", "ink", row=0),
+        _landmark(x(recommended), frame, "recommended", "good", row=1),
         *(_candidate(trial, x, y, currency) for trial in trials),
         svg.line(front, x, y, "stroke blue"),
     )
@@ -70,13 +70,14 @@ def _candidate(trial: SearchTrial, x: Scale, y: Scale, currency: str) -> Markup:
     )
 
 
-def _landmark(place: float, frame: svg.Frame, words: str, class_: str, below: bool = False) -> Markup:
-    """A named vertical line; its label turns inwards at the right edge."""
-    anchor = "end" if place + svg.text_px(words) + 6 > frame.right else "start"
+def _landmark(place: float, frame: svg.Frame, words: str, class_: str, row: int) -> Markup:
+    """A named vertical line; its label stands above the frame, turned inwards at the right edge."""
+    turned = place + svg.text_px(words) + 6 > frame.right
+    top = frame.top - 40 + 14 * row
     label = svg.text(
-        place + (-5 if anchor == "end" else 5), frame.top + (24 if below else 10), words, f"label {class_}", anchor
+        place - 5 if turned else place + 5, top + 8, words, f"label {class_}", "end" if turned else "start"
     )
-    return svg.segment(place, frame.top, place, frame.bottom, f"mark {class_}") + label
+    return svg.segment(place, top, place, frame.bottom, f"mark {class_}") + label
 
 
 def progress_chart(trials: Sequence[SearchTrial], currency: str, width: int) -> Markup:

@@ -123,7 +123,8 @@ def x_axis(frame: Frame, scale: Scale, ticks: Sequence[tuple[float, str]], title
         + text(scale(value), frame.bottom + 16, words, "tick", "middle")
         for value, words in ticks
     ]
-    name = text((frame.left + frame.right) / 2, frame.bottom + 31, title, "axis", "middle") if title else Markup("")
+    middle = min((frame.left + frame.right) / 2, frame.right + 20 - text_px(title) / 2)
+    name = text(middle, frame.bottom + 31, title, "axis", "middle") if title else Markup("")
     return base + join(marks) + name
 
 

@@ -1,0 +1,165 @@
+"""The page as a whole: what it says, what it admits to be missing, and that nothing from data becomes markup."""
+
+import html.parser
+import re
+
+import pytest
+
+from chaosprsa.documents import write_document, write_lines
+from chaosprsa.errors import InvalidDocument
+from chaosprsa.report import render_report
+from chaosprsa.report.page import SECTIONS
+from chaosprsa.types import Verdict
+from chaosprsa.workspace import Workspace
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+ATTACK = "<script>alert('x')</script>\"'&"
+
+
+class Outline(html.parser.HTMLParser):
+    """Tags, attributes and words of a page; asserts that every element that opens also closes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.tags, self.words = [], [], []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def render(settings, now):
+    return lambda workspace: render_report(workspace, settings, now)
+
+
+def test_the_page_is_well_formed_and_has_every_section(workspace, render):
+    outline = Outline(render(workspace))
+    assert [section["id"] for section in outline.all("section")] == [name for name, _, _ in SECTIONS]
+
+
+def test_the_same_folder_gives_the_same_bytes(workspace, render):
+    assert render(workspace) == render(workspace)
+
+
+def test_the_page_asks_for_nothing_from_outside(workspace, render):
+    outline = Outline(render(workspace))
+    addresses = [value for _, attributes in outline.tags for key, value in attributes.items() if key in {"src", "href"}]
+    assert all(address.startswith("#") or address == "data:," for address in addresses)
+    assert not outline.all("script")
+    assert "url(" not in render(workspace)
+    assert "@import" not in render(workspace)
+
+
+def test_every_link_inside_the_page_leads_somewhere_and_no_id_is_twice(workspace, render):
+    outline = Outline(render(workspace))
+    ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {link["href"][1:] for link in outline.all("a")} <= set(ids)
+
+
+def test_every_drawing_says_what_it_is_and_every_table_has_heads(workspace, render):
+    outline = Outline(render(workspace))
+    drawings = outline.all("svg")
+    assert drawings
+    assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in drawings)
+    assert len(outline.all("table")) <= sum(head.get("scope") == "col" for head in outline.all("th"))
+    assert all(head.get("scope") in {"col", "row"} for head in outline.all("th"))
+
+
+def test_the_headline_says_change_cost_and_survival(workspace, render):
+    text = Outline(render(workspace)).text
+    assert "Change gateway, catalogue, checkout and payment: 38.65 USD a month less, 16 %." in text
+    assert "It survives 4 of 5 issues; the present allocation 2." in text
+
+
+def test_an_empty_folder_is_a_page_that_says_which_command_fills_each_part(tmp_path, render):
+    text = Outline(render(Workspace(tmp_path))).text
+    for command in ("learn", "issues", "trial", "recommend", "shadow create"):
+        assert f"chaos prsa {command}" in text
+
+
+def test_a_plan_without_a_rollout_names_the_command_with_its_hash(workspace, render, nouns):
+    (workspace.rollout / "outcome.json").unlink()
+    assert f"chaos prsa rollout --approve {nouns.make_plan().hash}" in Outline(render(workspace)).text
+
+
+def test_an_issue_that_was_not_played_is_said(workspace, render):
+    (workspace.outcomes("next") / "traffic-surge-gateway" / "outcome.json").unlink()
+    assert "chaos prsa trial traffic-surge-gateway --study next" in Outline(render(workspace)).text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "issues/issues.jsonl",
+        "generated/next/study.json",
+        "outcomes/next/pod-kill-checkout/outcome.json",
+        "recommendation/recommendation.json",
+        "recommendation/plan.json",
+        "rollout/outcome.json",
+    ],
+)
+def test_a_half_written_file_is_refused_by_name(workspace, render, name):
+    path = workspace.root / name
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(InvalidDocument, match=re.escape(str(path))):
+        render(workspace)
+
+
+def test_words_from_data_never_become_markup(workspace, render, nouns):
+    issue = nouns.make_issue(id="bad<b>", kind=ATTACK, components=(ATTACK, "gateway"), evidence=(ATTACK,))
+    outcome = nouns.make_outcome(issue=issue, id=ATTACK, reasons=(ATTACK,), verdict=Verdict.FAILED)
+    write_lines(workspace.issues / "issues.jsonl", [issue])
+    write_document(workspace.outcomes("next") / "x" / "outcome.json", outcome)
+    write_document(
+        workspace.recommendation / "recommendation.json", nouns.make_recommendation(notes=(ATTACK,), currency=ATTACK)
+    )
+    write_document(workspace.rollout / "outcome.json", nouns.make_rollout(reasons=(ATTACK,)))
+    page = render(workspace)
+    outline = Outline(page)
+    assert not outline.all("script")
+    assert not outline.all("b")
+    assert page.count("&lt;script&gt;") >= 8
+
+
+def test_a_lapsed_recommendation_is_said_at_the_top(workspace, settings, now, nouns):
+    later = nouns.make_recommendation().lapses_at
+    text = Outline(render_report(workspace, settings, later)).text
+    assert "This recommendation lapsed at 2026-11-26 09:30 UTC." in text
+
+
+def test_a_rollout_of_another_plan_is_not_taken_for_this_recommendation(workspace, render, nouns):
+    other = nouns.make_recommendation(lineage=nouns.lineage("recommendation", "another"))
+    write_document(workspace.recommendation / "recommendation.json", other)
+    assert "another plan than this recommendation" in Outline(render(workspace)).text
+
+
+def test_a_parent_that_is_not_in_the_folder_is_named(workspace, render, nouns):
+    assert f"in this folder: {nouns.ROOT.id}" in Outline(render(workspace)).text
+
+
+def test_a_hundred_issues_and_trials_stay_a_page_of_a_few_megabytes(workspace, render, nouns):
+    for number in range(100):
+        outcome = nouns.make_outcome(issue=nouns.make_issue(id=f"issue-{number}"), id=f"outcome-{number}")
+        write_document(workspace.outcomes("next") / f"issue-{number}" / "outcome.json", outcome)
+    assert len(render(workspace)) < 6_000_000
