@@ -35,14 +35,27 @@ class Station:
 class Conditions:
     """What one service has, per minute; arrays of one shape.
 
-    limit_cores: per pod. added_s: latency added to each answer. failing: share of answers turned into errors.
+    limit_cores, leaked_mib: per pod. added_s: latency added to each answer. failing: share of answers turned into
+    errors.
     """
 
     replicas: Floats
     limit_cores: Floats
-    memory_limit_mib: Floats
+    leaked_mib: Floats
     added_s: Floats
     failing: Floats
+
+    @classmethod
+    def usual(cls, service: LabService, minutes: int) -> "Conditions":
+        """What the service has when nothing is wrong."""
+        zero = np.zeros(minutes)
+        return cls(
+            replicas=zero + service.replicas,
+            limit_cores=zero + service.resources.cpu_limit_millicores / 1000,
+            leaked_mib=zero,
+            added_s=zero,
+            failing=zero,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +70,12 @@ class Flow:
     cpu_cores: Floats
     memory_mib_per_pod: Floats
     utilisation: Floats
+    timeout_s: float
 
     def percentile_s(self, share: float) -> Floats:
-        """Latency that this share of the answers stays under: a lognormal above the fixed waits."""
-        return self.floor_s + lognormal_quantile(self.mean_s - self.floor_s, self.sd_s, share)
+        """Latency that this share of the answers stays under: a lognormal above the fixed waits, up to the timeout."""
+        above = lognormal_quantile(np.maximum(self.mean_s - self.floor_s, 0.0), self.sd_s, share)
+        return np.minimum(self.floor_s + above, self.timeout_s)
 
 
 def lognormal_quantile(mean: Floats, sd: Floats, share: float) -> Floats:
@@ -104,16 +119,31 @@ def flows(topology: LabTopology, entry_per_s: Floats, conditions: Mapping[str, C
     return found
 
 
+def steady(topology: LabTopology, entry_per_s: float) -> Mapping[str, Flow]:
+    """Every service at one load with production's own allocation and nothing wrong; arrays of one element."""
+    usual = {service.name: Conditions.usual(service, 1) for service in topology.services}
+    return flows(topology, np.array([entry_per_s]), usual)
+
+
 def mean_cpu_ms(service: LabService) -> float:
     """Work of a request, averaged over the endpoints."""
     total = sum(endpoint.weight for endpoint in service.endpoints)
     return service.cpu_ms * sum(endpoint.weight * endpoint.cpu_factor for endpoint in service.endpoints) / total
 
 
+def room_of(service: LabService) -> int:
+    """Requests that a pod holds at most: its slots and its queue, or fewer where memory ends first."""
+    room = service.concurrency + service.queue
+    if service.memory_per_request_mib:
+        free = service.resources.memory_limit_mib - service.memory_base_mib
+        room = min(room, int(free / service.memory_per_request_mib))
+    return max(1, room)
+
+
 def _flow(service: LabService, arrivals: Floats, has: Conditions, done: Mapping[str, Flow]) -> Flow:
     pods = np.maximum(has.replicas, 1.0)
     work_s = mean_cpu_ms(service) / 1000
-    room = service.concurrency + service.queue
+    room = room_of(service)
     own = station(arrivals / pods, work_s, service.cpu_cv, has.limit_cores, room)
     mean, squared, success = own.mean_s, own.squared_s2, 1 - own.refused
     variance = np.maximum(squared - mean**2, 0.0)
@@ -126,7 +156,7 @@ def _flow(service: LabService, arrivals: Floats, has: Conditions, done: Mapping[
         variance = variance + calls * flow.sd_s**2 + part * (1 - part) * flow.mean_s**2
         success = success * flow.success**calls
     held = np.minimum(own.in_work + arrivals / pods * np.maximum(mean - own.mean_s, 0.0), float(room))
-    memory = service.memory_base_mib + service.memory_per_request_mib * held
+    memory = service.memory_base_mib + has.leaked_mib + service.memory_per_request_mib * held
     timeout = service.timeout_ms / 1000
     late = _share_above(mean - floor, np.sqrt(variance), timeout - floor)
     success = success * (1 - late) * (1 - has.failing) * (has.replicas > 0)
@@ -139,6 +169,7 @@ def _flow(service: LabService, arrivals: Floats, has: Conditions, done: Mapping[
         cpu_cores=own.utilisation * has.limit_cores * has.replicas,
         memory_mib_per_pod=memory,
         utilisation=own.utilisation,
+        timeout_s=timeout,
     )
 
 
