@@ -62,7 +62,7 @@ def build_outcome(
     """The Outcome with its verdict; nothing is raised for what is missing: it makes the verdict invalid."""
     load = load_by_phase(evidence, slo)
     found = [*((Verdict.INVALID, problem) for problem in evidence.problems)]
-    found += _journal_findings(evidence) + load_findings(evidence, load, slo) + series_findings(evidence.phases, slo)
+    found += load_findings(evidence, load, slo) + _journal_findings(evidence) + series_findings(evidence.phases, slo)
     verdict, reasons = settle(found)
     if verdict is Verdict.PASSED:
         reasons = (_passed_reason(load, slo),)

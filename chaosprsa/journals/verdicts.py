@@ -15,6 +15,7 @@ from chaosprsa.types import Verdict
 
 Journal = Mapping[str, Any]
 KNOWN_MAJOR = "1"  # of chaoslib's own version, which every journal carries
+TOO_FEW = "are needed to judge"  # the words with which the probe `slo` refuses a thin log
 _SEVERE_FIRST = (Verdict.INVALID, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
 Finding = tuple[Verdict, str]
 
@@ -77,7 +78,7 @@ def _activities(journal: Journal) -> list[Finding]:
     """Each activity of the method that failed, and those that were never reached."""
     runs = journal.get("run") or []
     failed = [
-        (Verdict.INVALID, f"{run['activity']['type']} {_name(run)!r} failed: {_exception(run)}")
+        (_weight([run]), f"{run['activity']['type']} {_name(run)!r} failed: {_exception(run)}")
         for run in runs
         if run.get("status") != "succeeded"
     ]
@@ -94,7 +95,7 @@ def _during(journal: Journal) -> list[Finding]:
         return []
     blind = [state for state in unmet if _blind(state)]
     if blind:
-        return [(Verdict.INVALID, f"while the method ran, {_unmet(blind[0])}")]
+        return [(_weight(blind[0]["probes"]), f"while the method ran, {_unmet(blind[0])}")]
     return [(Verdict.FAILED, f"{len(unmet)} of {len(states)} times while the method ran, {_unmet(unmet[0])}")]
 
 
@@ -102,7 +103,7 @@ def _after(journal: Journal) -> list[Finding]:
     after = journal["steady_states"].get("after")
     if after is not None and not after.get("steady_state_met"):
         if _blind(after):
-            return [(Verdict.INVALID, f"after the method, {_unmet(after)}")]
+            return [(_weight(after["probes"]), f"after the method, {_unmet(after)}")]
         return [(Verdict.FAILED, f"the steady state deviated: {_unmet(after)}")]
     if journal.get("deviated"):
         return [(Verdict.FAILED, "the steady state deviated")]
@@ -162,6 +163,18 @@ def _blind(state: Mapping[str, Any]) -> bool:
     return any(probe.get("status") != "succeeded" for probe in state.get("probes") or [])
 
 
+def _weight(runs: Sequence[Mapping[str, Any]]) -> Verdict:
+    """What failed activities make of a trial: a probe of ours that found too few requests to judge can't tell."""
+    failed = [run for run in runs if run.get("status") != "succeeded"]
+    thin = [run for run in failed if _func(run) == "slo" and TOO_FEW in _exception(run)]
+    return Verdict.INCONCLUSIVE if failed == thin else Verdict.INVALID
+
+
+def _func(run: Mapping[str, Any]) -> str:
+    provider = run["activity"].get("provider") or {}
+    return str(provider.get("func", "")) if str(provider.get("module", "")).startswith("chaosprsa.") else ""
+
+
 def _unmet(state: Mapping[str, Any]) -> str:
     """The last probe of an unmet steady state is the one that ended it."""
     probes = state.get("probes") or []
@@ -189,9 +202,28 @@ def _shown(run: Mapping[str, Any]) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def activity_span(journal: Journal, name: str) -> tuple[datetime, datetime] | None:
-    """When the method's activity of that name began and ended; None where it never did."""
+def wait_end(journal: Journal, until_s: float) -> datetime | None:
+    """When the method's wait for this second of the load's clock ended; None where it never did."""
     for run in journal.get("run") or []:
-        if _name(run) == name and run.get("start") and run.get("end"):
-            return datetime.fromisoformat(run["start"]), datetime.fromisoformat(run["end"])
+        arguments = (run["activity"].get("provider") or {}).get("arguments") or {}
+        if _func(run) == "wait_load" and arguments.get("until_s") == until_s and run.get("status") == "succeeded":
+            return datetime.fromisoformat(run["end"])
+    return None
+
+
+def fault_begun(journal: Journal, start_s: float, end_s: float) -> datetime | None:
+    """When the last activity that begins the fault had ended: those between the waits for its start and its end.
+
+    None where the journal doesn't say, or the fault needs no activity (a surge is in the load).
+    """
+    began = wait_end(journal, start_s)
+    if began is None:
+        return None
+    last = None
+    for run in journal.get("run") or []:
+        arguments = (run["activity"].get("provider") or {}).get("arguments") or {}
+        if _func(run) == "wait_load" and arguments.get("until_s") == end_s:
+            return last
+        if run.get("end") and datetime.fromisoformat(run["start"]) >= began:
+            last = datetime.fromisoformat(run["end"])
     return None

@@ -35,9 +35,10 @@ LEAST_OBJECTIVE_REQUESTS = 50  # a share of good answers can't be told from fewe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What a group of pods answered: good and bad answers together in buckets of latency, and how many failed.
+    """What a group of pods answered: good answers in buckets of latency, and how many failed.
 
-    bounds_ms: each bucket's upper bound, rising, the last one infinite. counts: answers in each bucket.
+    bounds_ms: each bucket's upper bound, rising, the last one infinite. counts: good answers in each bucket. Failed
+    answers have no place in latencies: a service that fails quickly isn't quick.
     """
 
     bounds_ms: tuple[float, ...]
@@ -51,16 +52,22 @@ class Traffic:
         require(self.failures >= 0, "a count of failures can't be negative")
 
     @property
-    def requests(self) -> float:
+    def good(self) -> float:
         return float(sum(self.counts))
 
     @property
+    def requests(self) -> float:
+        return self.good + self.failures
+
+    @property
     def error_share(self) -> float:
-        return min(self.failures / self.requests, 1.0) if self.requests else 0.0
+        return self.failures / self.requests if self.requests else 0.0
 
     def latency_ms(self, percentile: float) -> float:
-        """The percentile, linear within a bucket (as Prometheus' histogram_quantile); needs at least one answer."""
-        rank = percentile / 100 * self.requests
+        """The percentile of good answers, linear within a bucket (as Prometheus' histogram_quantile); 0 without any."""
+        if not self.good:
+            return 0.0
+        rank = percentile / 100 * self.good
         below = 0.0
         for low, high, count in self._buckets():
             if count and below + count >= rank:
@@ -69,17 +76,17 @@ class Traffic:
         return self._buckets()[-1][0]
 
     def share_above(self, latency_ms: float) -> float:
-        """Share of answers slower than this, linear within a bucket."""
+        """Share of good answers slower than this, linear within a bucket."""
         slower = 0.0
         for low, high, count in self._buckets():
             if low >= latency_ms or not np.isfinite(high):
                 slower += count
             elif high > latency_ms:
                 slower += count * (high - latency_ms) / (high - low)
-        return slower / self.requests if self.requests else 0.0
+        return slower / self.good if self.good else 0.0
 
     def samples_ms(self) -> np.ndarray:
-        """One value an answer: its bucket's middle (the lower bound of the open bucket)."""
+        """One value a good answer: its bucket's middle (the lower bound of the open bucket)."""
         middles = [low if not np.isfinite(high) else (low + high) / 2 for low, high, _ in self._buckets()]
         return np.repeat(middles, np.round(self.counts).astype(int))
 
@@ -118,7 +125,7 @@ def judge_objective(traffic: Traffic | None, slo: Slo) -> Judgement:
         f"{slo.service}: p{slo.latency_percentile:g} {latency_ms:.0f} ms (objective {slo.latency_ms:g}), "
         f"{traffic.error_share:.2%} failed (objective {1 - slo.success_ratio:.2%})"
     )
-    slow = _beyond(traffic.share_above(slo.latency_ms), 1 - slo.latency_percentile / 100, traffic.requests)
+    slow = _beyond(traffic.share_above(slo.latency_ms), 1 - slo.latency_percentile / 100, traffic.good)
     failing = _beyond(traffic.error_share, 1 - slo.success_ratio, traffic.requests)
     phase = min((slow, failing), key=_WORST_FIRST.index)
     measures = {"latency_ms": latency_ms, "error_share": traffic.error_share, "requests": traffic.requests}
@@ -134,9 +141,17 @@ def _beyond(share: float, budget: float, requests: float) -> str:
 
 
 def judge_canary(
-    service: str, canary: Traffic | None, stable: Traffic | None, entry: Traffic | None, slo: Slo
+    service: str,
+    canary: Traffic | None,
+    stable: Traffic | None,
+    entry: Traffic | None,
+    slo: Slo,
+    alpha: float = ALPHA,
 ) -> Judgement:
-    """The canary's answers against the stable pods', and what its delay would do to the entry's objective."""
+    """The canary's answers against the stable pods', and what its delay would do to the entry's objective.
+
+    alpha: how often each of the two tests may call chance a difference; smaller where one looks more than once.
+    """
     if canary is None or stable is None or entry is None or not entry.requests:
         missing = "canary" if canary is None else "stable pods" if stable is None else "entry"
         return Judgement(phase=INCONCLUSIVE, reason=f"{service}: Prometheus has no request metrics of its {missing}")
@@ -147,10 +162,14 @@ def judge_canary(
             f"{LEAST_CANARY_REQUESTS} are needed to compare them"
         )
         return Judgement(phase=INCONCLUSIVE, reason=reason)
-    return worst((_judge_badness(service, canary, stable, slo), _judge_delay(service, canary, stable, entry, slo)))
+    badness = _judge_badness(service, canary, stable, slo, alpha)
+    if not canary.good or not stable.good:  # nothing to compare the delay of
+        return badness
+    delay = _judge_delay(service, canary, stable, entry, slo, alpha)
+    return badness if badness.phase == FAILED else delay
 
 
-def _judge_badness(service: str, canary: Traffic, stable: Traffic, slo: Slo) -> Judgement:
+def _judge_badness(service: str, canary: Traffic, stable: Traffic, slo: Slo, alpha: float) -> Judgement:
     bad, bad_stable = _bad(canary, slo), _bad(stable, slo)
     share, share_stable = bad / canary.requests, bad_stable / stable.requests
     table = np.array(
@@ -161,23 +180,22 @@ def _judge_badness(service: str, canary: Traffic, stable: Traffic, slo: Slo) -> 
     )
     by_chance = float(stats.fisher_exact(table, alternative="greater").pvalue)
     budget = (1 - slo.success_ratio) + (1 - slo.latency_percentile / 100)
-    phase = FAILED if by_chance < ALPHA and share - share_stable > budget else SUCCESSFUL
+    phase = FAILED if by_chance < alpha and share - share_stable > budget else SUCCESSFUL
     reason = f"{service}: {share:.1%} bad answers at the canary, {share_stable:.1%} at the stable pods"
     return Judgement(phase=phase, reason=reason, measures={"bad_share": share, "bad_share_stable": share_stable})
 
 
 def _bad(traffic: Traffic, slo: Slo) -> float:
-    """Failed answers, and good ones slower than promised: counted together, no more than all."""
-    slow = traffic.share_above(slo.latency_ms) * traffic.requests
-    return min(max(traffic.failures, slow), traffic.requests)
+    """Failed answers, and good ones slower than promised."""
+    return traffic.failures + traffic.share_above(slo.latency_ms) * traffic.good
 
 
-def _judge_delay(service: str, canary: Traffic, stable: Traffic, entry: Traffic, slo: Slo) -> Judgement:
+def _judge_delay(service: str, canary: Traffic, stable: Traffic, entry: Traffic, slo: Slo, alpha: float) -> Judgement:
     ours, theirs = canary.samples_ms(), stable.samples_ms()
     by_chance = float(stats.mannwhitneyu(ours, theirs, alternative="greater", method="asymptotic").pvalue)
     delay_ms = max(canary.latency_ms(90) - stable.latency_ms(90), float(ours.mean() - theirs.mean()))
     then_ms = entry.latency_ms(slo.latency_percentile) + max(delay_ms, 0.0)
-    slower = by_chance < ALPHA and delay_ms > 0
+    slower = by_chance < alpha and delay_ms > 0
     phase = FAILED if slower and then_ms > slo.latency_ms else SUCCESSFUL
     told = f"{delay_ms:.0f} ms slower than" if slower else "as quick as"
     reason = (
