@@ -189,7 +189,7 @@ def _refused(answer: urllib3.BaseHTTPResponse, method: str, path: str) -> Cluste
 
 
 def api_client(context: str, secrets: Mapping[str, Any]) -> Any:
-    """A client for KUBECONFIG's (or the named) context, else for the pod we run in, else for chaosk8s' own variables."""
+    """A client for KUBECONFIG's (or the named) context, else for the pod we run in, or chaosk8s' variables."""
     settings = client.Configuration()
     context = str(secrets.get("KUBERNETES_CONTEXT") or context)
     try:

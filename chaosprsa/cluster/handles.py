@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaosprsa.cluster import snapshots
-from chaosprsa.cluster.inplace import reset_pods, resize_pods
+from chaosprsa.cluster.inplace import reset_pods, resize_pods, same_quality
 from chaosprsa.cluster.kinds import APPLICABLE, KINDS
 from chaosprsa.cluster.leases import Lease, refuse_when_busy
 from chaosprsa.cluster.readiness import wait_ready
@@ -159,7 +159,7 @@ class Handle:
             Change(
                 service=wanted.service,
                 workload=workload.name,
-                what=f"replicas {workload.replicas} -> {wanted.replicas}, {_told(workload.resources, wanted.resources)}",
+                what=_told_all(workload, wanted),
             )
             for workload, wanted in changes
         )
@@ -255,14 +255,24 @@ class Shadow(Handle):
     def _undo_leftovers(self) -> None:
         restore_all(self.cluster, snapshots.snapshots_folder(self.cluster.state), self.namespace)
 
-    def resize(self, service: str, resources: Resources, timeout_s: float = 10.0) -> Change:
-        """Give the service's running pods these resources until `unresize`: in place, without a restart, if they take it.
+    def clear(self, objects: Iterable[tuple[str, str]]) -> None:
+        """Delete these objects (kind, name) of the shadow, whoever made them."""
+        doomed = list(objects)
+        if doomed:
+            self._begin("clear", doomed)
+        for kind, name in doomed:
+            _name_one(name, self.namespace)
+            self.cluster.api.delete(kind, self.namespace, name)
 
-        Else (an old server, or less memory than is used) by the template, which restarts them and remembers what it had.
+    def resize(self, service: str, resources: Resources, timeout_s: float = 10.0) -> Change:
+        """Give the service's running pods these resources until `unresize`: in place, without a restart, if they can.
+
+        Else (an old server, or less memory than is used) by the template, which restarts them and remembers what it
+        was. Requests give way by one where the pods' quality of service would change, which is refused in place.
         """
         workload = self._workload(service)
         self._begin(f"resize {service} for a while")
-        wanted = resources_json(resources)
+        wanted = resources_json(same_quality(workload.resources, resources))
         pods, refusal = resize_pods(self.cluster, self.namespace, workload, wanted, timeout_s)
         what = _told(workload.resources, resources)
         if not refusal:
@@ -347,6 +357,10 @@ def _told(before: Resources | None, after: Resources) -> str:
     )
     moved = [f"{name} {old}{unit} -> {new}{unit}" for name, old, new, unit in pairs if old != new]
     return ", ".join(moved) or "resources as they are"
+
+
+def _told_all(workload: Workload, wanted: ServiceAllocation) -> str:
+    return f"replicas {workload.replicas} -> {wanted.replicas}, {_told(workload.resources, wanted.resources)}"
 
 
 def _differs(workload: Workload, wanted: ServiceAllocation) -> bool:

@@ -6,6 +6,7 @@ wants, and why the way back needs no memory: the template says what the pods are
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chaosprsa.cluster.api import STRATEGIC
@@ -13,6 +14,7 @@ from chaosprsa.cluster.writing import merged
 from chaosprsa.errors import ClusterRefused
 from chaosprsa.manifests import Manifest, Workload, name_of, pod_spec
 from chaosprsa.quantities import quantity
+from chaosprsa.types import Resources
 
 if TYPE_CHECKING:
     from chaosprsa.cluster.reading import Cluster
@@ -38,6 +40,28 @@ def resize_pods(
             there = tuple(name_of(pod) for pod in pods if pod not in waiting)
             return there, "; ".join(f"{name_of(pod)}: {_why(pod)}" for pod in waiting)
         time.sleep(0.2)
+
+
+def same_quality(now: Resources | None, wanted: Resources) -> Resources:
+    """The wanted resources with the pods' quality of service (Guaranteed: requests are limits) as it is.
+
+    Kubernetes refuses a resize that changes it ("Pod QOS Class may not change as a result of resizing", seen on 1.34).
+    """
+    if now is None or is_guaranteed(now) == is_guaranteed(wanted):
+        return wanted
+    if is_guaranteed(now):
+        return replace(
+            wanted,
+            cpu_request_millicores=wanted.cpu_limit_millicores,
+            memory_request_mib=wanted.memory_limit_mib,
+        )
+    return replace(wanted, cpu_request_millicores=max(1, wanted.cpu_request_millicores - 1))
+
+
+def is_guaranteed(resources: Resources) -> bool:
+    """Whether requests and limits are the same, for CPU and memory."""
+    cpu = resources.cpu_request_millicores == resources.cpu_limit_millicores
+    return cpu and resources.memory_request_mib == resources.memory_limit_mib
 
 
 def reset_pods(cluster: "Cluster", namespace: str, kind: str, name: str) -> tuple[str, ...]:

@@ -62,14 +62,14 @@ class Lease:
         self._acquire()
         if self._joined:
             return self
-        try:
-            self._begin()
-        except BaseException:
-            self._release()
-            raise
         self._outer = os.environ.get(HOLDER_VARIABLE)
         os.environ[HOLDER_VARIABLE] = self.holder
         self._thread.start()
+        try:
+            self._begin()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(
@@ -204,7 +204,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When the process started, in clock ticks since boot (proc(5), field 22); "" where there is none, or it is dead."""
+    """When the process started, in ticks since boot (proc(5), field 22); "" where there is none, or it is dead."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
