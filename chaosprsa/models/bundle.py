@@ -1,0 +1,206 @@
+"""A bundle as a folder: manifest.json, JSON, Parquet, skops; never pickle.
+
+The manifest names the SHA-256 of every other file, so a bundle is whole or refused; the folder appears under its name
+only when complete. The same history and seed give the same bytes. `learn` makes one, `save_bundle` and `load_bundle`
+keep it.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chaosprsa.documents import from_json, lineage, to_json
+from chaosprsa.errors import InvalidDocument, Refused
+from chaosprsa.history.files import metrics_parquet
+from chaosprsa.history.frame import COLUMNS, History, empty_metrics
+from chaosprsa.models.incidents import IncidentModel
+from chaosprsa.models.learned import Bundle, learn_parts
+from chaosprsa.models.load import LoadModel
+from chaosprsa.models.precursors import PrecursorModel
+from chaosprsa.models.skopsfile import model_bytes, model_from_bytes
+from chaosprsa.progress import Progress, silent
+from chaosprsa.types import Incident, Lineage, Topology, Window
+
+__all__ = ["Bundle", "learn", "load_bundle", "save_bundle"]
+SCHEMA = "chaosprsa/bundle/1"
+MANIFEST = "manifest.json"
+CLASSIFIER = "precursors.skops"
+# A classifier of another minor version may load and answer otherwise.
+CHECKED = "scikit-learn"
+PACKAGES = ("chaosprsa", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
+
+
+def learn(history: History, topology: Topology | None = None, seed: int = 0, progress: Progress = silent) -> Bundle:
+    """Everything a history teaches. topology: what settings know; None: the history's own.
+
+    Raises NotEnoughHistory, which says how short it is.
+    """
+    bundle = learn_parts(history, topology, seed, progress)
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in _contents(bundle).items()}
+    made = lineage("bundle", {"files": files, "seed": seed})
+    bundle = replace(bundle, lineage=made)
+    return replace(bundle, manifest=_manifest(bundle, history, files))
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the folder, in place of an older bundle. Raises Refused where something else stands there."""
+    if folder.exists() and not _replaceable(folder):
+        raise Refused(f"{folder}: something other than a model bundle is there; it is left alone: name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.new."))
+    try:
+        for name, content in _contents(bundle).items():
+            (fresh / name).write_bytes(content)
+        (fresh / MANIFEST).write_bytes(_dumped(bundle.manifest))
+        fresh.chmod(0o755)
+        _swap(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read what save_bundle wrote. Raises InvalidDocument: absent, half written, changed, of another version."""
+    manifest = _checked_manifest(folder)
+    contents = {name: _verified(folder / name, digest) for name, digest in manifest["files"].items()}
+    try:
+        return _bundle(contents, manifest, folder)
+    except (KeyError, TypeError, ValueError, pa.ArrowInvalid) as error:
+        raise InvalidDocument(f"{folder}: it lacks a part or a field ({error!r}); run learn again") from None
+
+
+def _contents(bundle: Bundle) -> dict[str, bytes]:
+    """Every file but the manifest."""
+    files = {
+        "load.json": _dumped({name: model.as_json() for name, model in sorted(bundle.load.items())}),
+        "incidents.json": _dumped(bundle.incidents.as_json()),
+        "normals.json": _dumped(bundle.normals),
+        "topology.json": _dumped({"schema": "chaosprsa/topology/1", **to_json(bundle.topology)}),
+        "recent_incidents.json": _dumped([to_json(each) for each in bundle.recent.incidents]),
+    }
+    if len(bundle.recent.metrics):
+        files["recent.parquet"] = metrics_parquet(bundle.recent.metrics)
+    if bundle.precursors is not None:
+        files["precursors.json"] = _dumped(bundle.precursors.as_json())
+        files[CLASSIFIER] = model_bytes(bundle.precursors.classifier)
+    return files
+
+
+def _manifest(bundle: Bundle, history: History, files: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "lineage": to_json(bundle.lineage),
+        "seed": bundle.seed,
+        "window": to_json(bundle.window),
+        "samples": len(history.metrics),
+        "step_s": history.step_s,
+        "components": list(history.components),
+        "metrics": list(history.metric_names),
+        "incidents": {"count": len(history.incidents), "days": bundle.incidents.days},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "notes": list(bundle.notes),
+        "files": dict(files),
+    }
+
+
+def _dumped(values: Any) -> bytes:
+    return (json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """The fresh folder under the name; the old one goes only when the new one stands."""
+    if not folder.exists():
+        fresh.replace(folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    folder.replace(old / folder.name)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        (old / folder.name).replace(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _checked_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidDocument(f"{folder}: no model bundle, or half of one (no {MANIFEST}); run learn first") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InvalidDocument(f"{path}: not a whole manifest ({error}); run learn again") from None
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise InvalidDocument(f"{path}: its schema is {schema!r}, expected {SCHEMA!r}; run learn again")
+    if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("versions"), dict):
+        raise InvalidDocument(f"{path}: it names no files or versions; run learn again")
+    then, now = (".".join(str(each).split(".")[:2]) for each in (manifest["versions"].get(CHECKED), version(CHECKED)))
+    if CLASSIFIER in manifest["files"] and then != now:
+        raise InvalidDocument(f"{path}: learned with {CHECKED} {then}, this is {now}; run learn again")
+    return manifest
+
+
+def _verified(path: Path, digest: str) -> bytes:
+    if path.name != str(path.relative_to(path.parent)):
+        raise InvalidDocument(f"{path}: a bundle's files lie in its own folder; run learn again")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidDocument(
+            f"{path}: the manifest names it and it can't be read ({error}); run learn again"
+        ) from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InvalidDocument(f"{path}: it was changed after it was written (its SHA-256 differs); run learn again")
+    return content
+
+
+def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: Path) -> Bundle:
+    values = {name: json.loads(content) for name, content in contents.items() if name.endswith(".json")}
+    graph = {key: value for key, value in values["topology.json"].items() if key != "schema"}
+    topology = from_json(graph, Topology, f"{folder}/topology.json")
+    incidents = tuple(
+        from_json(each, Incident, f"{folder}/recent_incidents.json") for each in values["recent_incidents.json"]
+    )
+    precursors = None
+    if CLASSIFIER in contents:
+        classifier = model_from_bytes(contents[CLASSIFIER], f"{folder}/{CLASSIFIER}")
+        precursors = PrecursorModel.from_json(values["precursors.json"], classifier)
+    return Bundle(
+        load={name: LoadModel.from_json(model) for name, model in values["load.json"].items()},
+        incidents=IncidentModel.from_json(values["incidents.json"]),
+        precursors=precursors,
+        topology=topology,
+        normals={
+            name: {metric: (pair[0], pair[1]) for metric, pair in own.items()}
+            for name, own in values["normals.json"].items()
+        },
+        recent=History(metrics=_metrics(contents.get("recent.parquet")), incidents=incidents, topology=topology),
+        window=from_json(manifest["window"], Window, f"{folder}/{MANIFEST}"),
+        notes=tuple(manifest["notes"]),
+        seed=manifest["seed"],
+        lineage=from_json(manifest["lineage"], Lineage, f"{folder}/{MANIFEST}"),
+        manifest=manifest,
+    )
+
+
+def _metrics(content: bytes | None) -> pd.DataFrame:
+    if content is None:
+        return empty_metrics()
+    rows: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
+    return rows[list(COLUMNS)]

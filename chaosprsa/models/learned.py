@@ -1,0 +1,157 @@
+"""A bundle: load, incidents, precursors, normals, call graph, and the last hours of the history, learned in one go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from chaosprsa.errors import NotEnoughHistory
+from chaosprsa.history.frame import History
+from chaosprsa.models.fanout import with_calls
+from chaosprsa.models.incidents import IncidentModel
+from chaosprsa.models.load import MIN_SAMPLES, LoadForecast, LoadModel
+from chaosprsa.models.normals import normals_of, quiet_rows
+from chaosprsa.models.precursors import PrecursorModel
+from chaosprsa.models.windows import Normals
+from chaosprsa.progress import Progress, silent
+from chaosprsa.types import Lineage, Topology, Window
+
+FloatArray = npt.NDArray[np.float64]
+RATE = "request_rate_per_s"
+RECENT = timedelta(hours=6)  # kept as they are: what a prediction and a synthetic telemetry start from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What was learned.
+
+    load: of request_rate_per_s, for each component. precursors: None where there are none, and notes say why.
+    normals: (median, spread) for each component, call edge and metric. recent: the history's last hours, as they were.
+    window: of the whole history. manifest: what the folder's manifest.json says.
+    """
+
+    load: Mapping[str, LoadModel]
+    incidents: IncidentModel
+    precursors: PrecursorModel | None
+    topology: Topology
+    normals: Normals
+    recent: History
+    window: Window
+    notes: tuple[str, ...]
+    seed: int
+    lineage: Lineage = field(default_factory=lambda: Lineage(id=""))
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def entry_rate(self, times_s: FloatArray) -> LoadForecast:
+        """Requests a second at the entry; times_s: seconds since 1970. Raises NotEnoughHistory without its rate."""
+        model = self.load.get(self.topology.entry)
+        if model is None:
+            entry = self.topology.entry
+            raise NotEnoughHistory(f"the history holds too little {RATE} of the entry {entry} to forecast its load")
+        return model.forecast(np.asarray(times_s, dtype=float))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The call graph's services, then other components that metrics or incidents name."""
+        others = [name for name in {*self.normals, *self.incidents.rates} if "->" not in name]
+        return (*self.topology.services, *sorted(set(others) - set(self.topology.services)))
+
+
+def learn_parts(history: History, topology: Topology | None, seed: int, progress: Progress = silent) -> Bundle:
+    """Everything but lineage and manifest. Same history and seed, same result.
+
+    Works without metrics (incidents alone) and without incidents (metrics alone). Raises NotEnoughHistory where there
+    is too little of both.
+    """
+    progress("what is usual", 0.0)
+    normals = normals_of(history)
+    _check_enough(history)
+    progress("load", 0.1)
+    load, notes = _loads(history)
+    progress("incidents", 0.2)
+    graph, more = _graph(history, topology)
+    window = _watched(history)
+    components = tuple(dict.fromkeys((*graph.services, *history.components)))
+    incidents = IncidentModel().fit(history.incidents, window, components)
+    progress("precursors", 0.3)
+    precursors, reasons = _precursors(history, normals, seed)
+    progress("learned", 1.0)
+    recent = history.last(RECENT) if len(history.metrics) else history
+    return Bundle(
+        load=load,
+        incidents=incidents,
+        precursors=precursors,
+        topology=graph,
+        normals=normals,
+        recent=recent,
+        window=history.window,
+        notes=(*history.notes, *notes, *more, *reasons),
+        seed=seed,
+    )
+
+
+def _check_enough(history: History) -> None:
+    """Raises NotEnoughHistory where metrics are there but too short, naming how short."""
+    if len(history.metrics) and len(history.grid) < MIN_SAMPLES:
+        start = f"{history.window.start:%Y-%m-%d %H:%M:%S} UTC"
+        raise NotEnoughHistory(
+            f"the metrics cover {len(history.grid)} steps of {history.step_s:g} s, from {start}; "
+            f"learning needs at least {MIN_SAMPLES}: give a longer history"
+        )
+
+
+def _loads(history: History) -> tuple[dict[str, LoadModel], tuple[str, ...]]:
+    """A model for each component with enough samples of its request rate, outside incidents."""
+    if not len(history.metrics):
+        return {}, ()
+    quiet = History(metrics=history.metrics[quiet_rows(history)].reset_index(drop=True))
+    rates = quiet.table(RATE)
+    rates = rates[[name for name in rates.columns if "->" not in name]]
+    times = np.asarray(quiet.grid.as_unit("ms").asi8) / 1000
+    enough = [str(name) for name in rates.columns if rates[name].count() >= MIN_SAMPLES]
+    models = {name: LoadModel().fit(times, rates[name].to_numpy()) for name in enough}
+    if not models:
+        return {}, (f"no component has {MIN_SAMPLES} samples of {RATE}: there is no load model",)
+    terms = models[next(iter(models))].terms
+    return models, (f"load models know {', '.join(terms)}: the history is long enough for no more",) if len(
+        terms
+    ) < 3 else ()
+
+
+def _graph(history: History, topology: Topology | None) -> tuple[Topology, tuple[str, ...]]:
+    """The call graph given, else the history's own, else every component on its own."""
+    known = topology or history.topology
+    if known is not None:
+        estimated = with_calls(known, history)
+        notes = ("calls a request were read off the request rates",) if estimated != known else ()
+        return estimated, notes
+    counts = dict.fromkeys(history.components, 0)
+    for incident in history.incidents:
+        for name in incident.components[:1]:
+            counts[name] = counts.get(name, 0) + 1
+    if not counts:
+        raise NotEnoughHistory("neither metrics nor incidents name a component: nothing can be learned")
+    entry = max(sorted(counts), key=lambda name: counts[name])
+    note = f"no call graph is known: every component stands alone; {entry}, with most incidents, is taken as the entry"
+    return Topology(services=tuple(sorted(counts)), entry=entry), (note,)
+
+
+def _watched(history: History) -> Window:
+    """When incidents would have been seen: while there are metrics, and as far back and on as incidents go."""
+    window = history.window
+    starts = [each.start for each in history.incidents]
+    return Window(start=min([window.start, *starts]), end=max([window.end, *starts]))
+
+
+def _precursors(history: History, normals: Normals, seed: int) -> tuple[PrecursorModel | None, tuple[str, ...]]:
+    if not len(history.metrics):
+        return None, ("no precursors: there are no metrics to see them in",)
+    try:
+        model = PrecursorModel(seed=seed).fit(history, normals)
+    except NotEnoughHistory as reason:
+        return None, (f"no precursors: {reason}",)
+    assert model.quality is not None
+    return model, (f"precursors, {model.quality.in_words()}",)

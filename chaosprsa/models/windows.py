@@ -1,0 +1,141 @@
+"""A history as rows to learn from: each component's metrics as robust z-scores, a window of them as features, a label.
+
+A row is one component at one time. It sees the window that ends then and nothing later. Its label is whether an
+incident of the component sets in within the horizon after it. Rows during an incident and just after it, while the
+window still shows it, are left out: only minutes that are normal now can precede anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from chaosprsa.history.frame import History
+from chaosprsa.models.features import extract, rolling
+from chaosprsa.types import Incident
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Normals = Mapping[str, Mapping[str, tuple[float, float]]]  # component -> metric -> (median, spread)
+WINDOW_STEPS = 30
+RECENT_STEPS = 5
+HORIZON_STEPS = 30
+HELD_STEPS = 3  # a missing sample is taken as its last known value for this long
+MAX_METRICS = 20
+MAX_Z = 50.0
+UNKNOWN_LENGTH = timedelta(minutes=30)  # how long an incident without an end is taken to last
+WINDOW_FEATURES = (
+    "mean",
+    "standard_deviation",
+    "minimum",
+    "maximum",
+    "quantile__q_0.9",
+    "mean_abs_change",
+    'linear_trend__attr_"slope"',
+    "autocorrelation__lag_1",
+)
+RECENT_FEATURES = ("mean", "maximum", "minimum")
+USUAL_METRICS = (
+    "request_rate_per_s",
+    "success_ratio",
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p99_ms",
+    "cpu_usage_cores",
+    "memory_bytes",
+    "replicas",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Which metrics make the features, and what is normal for each component and metric: (median, spread)."""
+
+    metrics: tuple[str, ...]
+    normals: Normals
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The features' names as tsfresh writes them: metric__feature; last5 means the last five steps only."""
+        whole = [f"{metric}__{name}" for metric in self.metrics for name in WINDOW_FEATURES]
+        recent = [f"{metric}.last{RECENT_STEPS}__{name}" for metric in self.metrics for name in RECENT_FEATURES]
+        return (*whole, *recent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """rows: shape (rows, features). at: the grid time each ends at. component: its index in `components`."""
+
+    rows: FloatArray
+    at: IntArray
+    component: IntArray
+    components: tuple[str, ...]
+
+    def only(self, used: BoolArray) -> "Samples":
+        """The rows where `used` holds."""
+        return replace(self, rows=self.rows[used], at=self.at[used], component=self.component[used])
+
+
+def layout_of(history: History, normals: Normals) -> Layout:
+    """The usual metrics that are there, then those that most components have; MAX_METRICS at most."""
+    own = history.metrics[history.metrics["component"].isin(history.components).to_numpy()]
+    spread = own.groupby("metric")["component"].nunique()
+    names = [str(name) for name in spread.index]
+    order = sorted(names, key=lambda name: (name not in USUAL_METRICS, -int(spread[name]), name))
+    return Layout(metrics=tuple(order[:MAX_METRICS]), normals=normals)
+
+
+def scores(history: History, layout: Layout, components: Sequence[str]) -> FloatArray:
+    """Robust z-scores, shape (components, metrics, grid times); NaN where there is no sample or no normal."""
+    found = np.full((len(components), len(layout.metrics), len(history.grid)), np.nan)
+    for at, metric in enumerate(layout.metrics):
+        table = history.table(metric).reindex(columns=list(components)).ffill(limit=HELD_STEPS)
+        known = [layout.normals.get(name, {}).get(metric, (np.nan, 1.0)) for name in components]
+        middle, spread = np.array(known).T
+        found[:, at] = ((table.to_numpy(dtype=float) - middle) / spread).T
+    return np.asarray(np.clip(found, -MAX_Z, MAX_Z))
+
+
+def rows_at(history: History, layout: Layout, at: IntArray) -> Samples:
+    """The rows of every component at these grid times (WINDOW_STEPS - 1 or later), but those without any value."""
+    components = history.components
+    z = scores(history, layout, components)
+    rows = np.full((len(components) * len(at), len(layout.columns)), np.nan)
+    for i in range(len(components)):
+        parts = []
+        for width, names in ((WINDOW_STEPS, WINDOW_FEATURES), (RECENT_STEPS, RECENT_FEATURES)):
+            parts += [extract(rolling(z[i, j], width, at), names) for j in range(len(layout.metrics))]
+        rows[i * len(at) : (i + 1) * len(at)] = np.hstack(parts) if parts else np.nan
+    used = np.isfinite(rows).any(axis=1)
+    component = np.repeat(np.arange(len(components)), len(at))
+    return Samples(
+        rows=rows[used], at=np.tile(at, len(components))[used], component=component[used], components=components
+    )
+
+
+def onset(incident: Incident) -> datetime:
+    """When it began to be felt: before that, it is still a precursor."""
+    return incident.impact_start or incident.start
+
+
+def label(samples: Samples, incidents: Sequence[Incident], grid: pd.DatetimeIndex) -> tuple[BoolArray, BoolArray]:
+    """For each row: whether an incident of its component sets in within the horizon; whether the row may be used."""
+    millis = np.asarray(grid.as_unit("ms").asi8)
+    shape = (len(samples.components), len(millis))
+    coming, normal = np.zeros(shape, dtype=bool), np.ones(shape, dtype=bool)
+    index = {name: i for i, name in enumerate(samples.components)}
+    step = (int(millis[-1]) - int(millis[0])) / max(1, len(millis) - 1)
+    for incident in incidents:
+        began = onset(incident)
+        ended = max(incident.likely_end or began + UNKNOWN_LENGTH, began)
+        first, last = (int(np.searchsorted(millis, time.timestamp() * 1000)) for time in (began, ended))
+        for name in set(incident.components) & set(index):
+            coming[index[name], max(0, first - HORIZON_STEPS) : first] = True
+            normal[index[name], first : last + WINDOW_STEPS] = False
+    unknown_future = (millis[-1] - millis) < HORIZON_STEPS * step
+    known = coming | ~unknown_future[None, :]
+    return coming[samples.component, samples.at], (normal & known)[samples.component, samples.at]
