@@ -68,7 +68,7 @@ def read_contents(workspace: Workspace, settings: Settings, now: datetime) -> Co
     return Contents(
         settings=settings,
         now=now,
-        learned=_learned(workspace.models, now) if _has_files(workspace.models) else None,
+        learned=_learned(workspace.models) if _has_files(workspace.models) else None,
         issues=_issues(workspace.issues / "issues.jsonl"),
         studies=studies,
         trials=trials,
@@ -83,12 +83,12 @@ def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _learned(folder: Path, now: datetime) -> Learned:
+def _learned(folder: Path) -> Learned:
     """Imported here: pandas and scikit-learn take seconds, and a folder without a bundle needs neither."""
     from chaosprsa.models.bundle import load_bundle
     from chaosprsa.report.learned import learned_of
 
-    return learned_of(load_bundle(folder), now)
+    return learned_of(load_bundle(folder))
 
 
 def _issues(path: Path) -> tuple[SimulatedIssue, ...]:

@@ -100,10 +100,11 @@ def test_every_mark_lies_inside_the_drawing(nouns, settings, width):
     domain = latency_domain([outcome], settings.entry_slo)
     issues = [nouns.make_issue(case) for case in nouns.CASES]
     trials = nouns.make_recommendation().search
-    hours = tuple(3600.0 * hour for hour in range(24))
-    waves = tuple(50 + 20 * math.sin(hour / 4) for hour in range(24))
+    hours = tuple(3600.0 * hour for hour in range(30))
+    waves = tuple(50 + 20 * math.sin(hour / 4) for hour in range(30))
     view = LoadView(
-        observed=tuple((time - 86400, value) for time, value in zip(hours, waves, strict=True)),
+        observed=tuple(zip(hours, waves, strict=True))[:6],
+        ends_s=6 * 3600.0,
         times_s=hours,
         mean=waves,
         low=tuple(wave - 9 for wave in waves),

@@ -42,7 +42,7 @@ def _one(noun: Any) -> list[Lineage]:
 
 
 def _seeds(contents: Contents) -> Iterator[tuple[str, int]]:
-    if contents.learned is not None and contents.learned.seed is not None:
+    if contents.learned is not None:
         yield "model bundle", contents.learned.seed
     for study in contents.studies:
         yield f"study {study.name}", study.seed
