@@ -1,7 +1,9 @@
 """Runs one experiment under the unchanged `chaos run`: in its own process group, for a bounded time.
 
-Whoever ends us ends it gracefully: Ctrl-C and SIGTERM here become a SIGTERM there, which plays the rollbacks; a
-SIGKILL here does the same by the parent-death signal (Linux). Only what doesn't end in time is killed.
+Whoever ends us ends it gracefully: Ctrl-C and SIGTERM here become a SIGUSR1 there, which ends the method and plays the
+rollbacks; a SIGKILL here does the same by the parent-death signal (Linux). It isn't SIGTERM because Chaos Toolkit turns
+that one into an exception which fails the activity that runs, and the method goes on (chaoslib 1.44, provider/python).
+Only what doesn't end in time is killed.
 """
 
 import contextlib
@@ -19,6 +21,7 @@ from pathlib import Path
 from chaosprsa.errors import ToolMissing
 
 PR_SET_PDEATHSIG = 1
+GRACEFULLY = signal.SIGUSR1  # chaoslib.exit: leave now, and play the rollbacks
 POLL_S = 0.1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -81,7 +84,7 @@ def chaos_program() -> str:
 
 def _end_with_parent() -> None:
     if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        _libc.prctl(PR_SET_PDEATHSIG, GRACEFULLY)
 
 
 def _wait(
@@ -103,9 +106,9 @@ def _wait(
 
 
 def end_gracefully(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
-    """SIGTERM, and time for the rollbacks; a second Ctrl-C meanwhile doesn't cut them short. Then SIGKILL."""
+    """The signal to leave, and time for the rollbacks; a second Ctrl-C doesn't cut them short. Then SIGKILL."""
     deadline = time.monotonic() + grace_s
-    child.terminate()
+    child.send_signal(GRACEFULLY)
     while child.poll() is None and time.monotonic() < deadline:
         try:
             child.wait(timeout=max(deadline - time.monotonic(), 0.01))

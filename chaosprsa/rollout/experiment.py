@@ -47,9 +47,9 @@ def rollout_experiment(plan: RolloutPlan, settings: Settings) -> dict[str, Any]:
             ],
         },
         "method": [
-            *(_activity("action", f"canary of {one}", "start_canary", namespace=namespace, service=one) for one in services),
+            *_each("canary of", "start_canary", plan),
             _activity("probe", "judge the canaries", "judge_canary", namespace=namespace),
-            *(_activity("action", f"promote {one}", "promote", namespace=namespace, service=one) for one in services),
+            *_each("promote", "promote", plan),
             _activity("action", "end the canaries", "end_canaries", namespace=namespace),
             _activity("probe", "verify", "verify", namespace=namespace),
         ],
@@ -64,6 +64,14 @@ def rollout_experiment(plan: RolloutPlan, settings: Settings) -> dict[str, Any]:
         for one in (*document["steady-state-hypothesis"]["probes"], *document["method"], *document["rollbacks"]):
             one["provider"]["secrets"] = ["kubernetes"]
     return document
+
+
+def _each(verb: str, function: str, plan: RolloutPlan) -> list[Activity]:
+    """One action a service, in the plan's order."""
+    return [
+        _activity("action", f"{verb} {one.service}", function, namespace=plan.namespace, service=one.service)
+        for one in plan.changes
+    ]
 
 
 def _variable(name: str, default: str) -> dict[str, str]:

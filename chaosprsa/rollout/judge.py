@@ -113,8 +113,11 @@ def worst(judgements: Iterable[Judgement]) -> Judgement:
     return ordered[0] if ordered else Judgement(phase=INCONCLUSIVE, reason="nothing was judged")
 
 
-def judge_objective(traffic: Traffic | None, slo: Slo) -> Judgement:
-    """Whether a service keeps its objective. Missed by no more than chance explains is inconclusive, not a failure."""
+def judge_objective(traffic: Traffic | None, slo: Slo, alpha: float = ALPHA) -> Judgement:
+    """Whether a service keeps its objective. Missed by no more than chance explains is inconclusive, not a failure.
+
+    alpha: how often chance may be taken for a miss.
+    """
     if traffic is None:
         return Judgement(phase=INCONCLUSIVE, reason=f"{slo.service}: Prometheus has no request metrics of it")
     if traffic.requests < LEAST_OBJECTIVE_REQUESTS:
@@ -125,19 +128,19 @@ def judge_objective(traffic: Traffic | None, slo: Slo) -> Judgement:
         f"{slo.service}: p{slo.latency_percentile:g} {latency_ms:.0f} ms (objective {slo.latency_ms:g}), "
         f"{traffic.error_share:.2%} failed (objective {1 - slo.success_ratio:.2%})"
     )
-    slow = _beyond(traffic.share_above(slo.latency_ms), 1 - slo.latency_percentile / 100, traffic.good)
-    failing = _beyond(traffic.error_share, 1 - slo.success_ratio, traffic.requests)
+    slow = _beyond(traffic.share_above(slo.latency_ms), 1 - slo.latency_percentile / 100, traffic.good, alpha)
+    failing = _beyond(traffic.error_share, 1 - slo.success_ratio, traffic.requests, alpha)
     phase = min((slow, failing), key=_WORST_FIRST.index)
     measures = {"latency_ms": latency_ms, "error_share": traffic.error_share, "requests": traffic.requests}
     return Judgement(phase=phase, reason=said, measures=measures)
 
 
-def _beyond(share: float, budget: float, requests: float) -> str:
+def _beyond(share: float, budget: float, requests: float, alpha: float) -> str:
     """Whether this share of bad answers is above the budget, and by more than chance (binomial test)."""
     if share <= budget:
         return SUCCESSFUL
     bad, all_ = round(share * requests), round(requests)
-    return FAILED if stats.binomtest(bad, all_, budget, alternative="greater").pvalue < ALPHA else INCONCLUSIVE
+    return FAILED if stats.binomtest(bad, all_, budget, alternative="greater").pvalue < alpha else INCONCLUSIVE
 
 
 def judge_canary(

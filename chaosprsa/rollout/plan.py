@@ -71,8 +71,8 @@ def plan_hash(plan: RolloutPlan) -> str:
     return hashlib.sha256(json.dumps(done, sort_keys=True).encode()).hexdigest()[:HASH_DIGITS]
 
 
-def check_approval(plan: RolloutPlan, approval: str, now: datetime) -> None:
-    """Raises NotApproved unless the approval names this very plan and the plan hasn't lapsed."""
+def check_approval(plan: RolloutPlan, approval: str) -> None:
+    """Raises NotApproved unless the approval names this very plan."""
     if plan_hash(plan) != plan.hash:
         raise NotApproved(
             f"plan {plan.hash}: it was changed after it was written (its content says {plan_hash(plan)}); "
@@ -83,6 +83,10 @@ def check_approval(plan: RolloutPlan, approval: str, now: datetime) -> None:
             f"plan {plan.hash}: approval {approval or '(none)'!r} is not its hash. Read the plan, then: "
             f"chaos prsa rollout --approve {plan.hash}"
         )
+
+
+def check_in_time(plan: RolloutPlan, now: datetime) -> None:
+    """Raises NotApproved where the plan has lapsed."""
     if now >= plan.lapses_at:
         raise NotApproved(
             f"plan {plan.hash}: it lapsed at {plan.lapses_at:%Y-%m-%d %H:%M %Z}; what it was made from is too old. "

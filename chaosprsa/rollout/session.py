@@ -14,9 +14,9 @@ from chaosprsa.cluster import Cluster, Production, Snapshot
 from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput, Refused
 from chaosprsa.history.prometheus import PrometheusClient
-from chaosprsa.rollout.judge import FAILED, Judgement, Traffic, judge_canary, judge_objective, worst
 from chaosprsa.rollout.canary import is_canary_pod
-from chaosprsa.rollout.plan import check_approval, plan_hash
+from chaosprsa.rollout.judge import SUCCESSFUL, Judgement, Traffic, judge_canary, judge_objective, worst
+from chaosprsa.rollout.plan import check_approval, check_in_time
 from chaosprsa.rollout.traffic import Series, traffic_between, traffic_of
 from chaosprsa.types import Allocation, RolloutPlan, ServiceChange
 
@@ -63,17 +63,30 @@ class Session:
             )
         self.snapshot = self.production.snapshot(f"rollout of plan {self.plan.hash}")
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the canaries were judged good and nothing has gone wrong since."""
+        return not self.problem and self.judgement is not None and self.judgement.phase == SUCCESSFUL
+
     def judge(self, start: datetime, end: datetime, alpha: float) -> Judgement:
         """Canaries against stable pods, and the entry against its objective; the worst of all."""
         entry = self.entry_traffic(start, end)
-        judgements = [judge_objective(entry, self.plan.slo)]
+        judgements = [judge_objective(entry, self.plan.slo, alpha)]
         for service in self.canaries:
-            series = self._series(service, start, end)
-            canary = traffic_of(series, lambda pod, service=service: is_canary_pod(pod, service))  # type: ignore[misc]
-            stable = traffic_of(series, lambda pod, service=service: not is_canary_pod(pod, service))  # type: ignore[misc]
+            canary, stable = self._split(service, start, end)
             judgements.append(judge_canary(service, canary, stable, entry, self.plan.slo, alpha))
         found = worst(judgements)
-        return found if found.phase != "successful" else _together(judgements)
+        return found if found.phase != SUCCESSFUL else _together(judgements)
+
+    def judge_entry(self, start: datetime, end: datetime, alpha: float) -> Judgement:
+        """The entry against its objective."""
+        return judge_objective(self.entry_traffic(start, end), self.plan.slo, alpha)
+
+    def _split(self, service: str, start: datetime, end: datetime) -> tuple[Traffic | None, Traffic | None]:
+        """(canary's, stable pods') answers."""
+        series = self._series(service, start, end)
+        ours = traffic_of(series, lambda pod: is_canary_pod(pod, service))
+        return ours, traffic_of(series, lambda pod: not is_canary_pod(pod, service))
 
     def entry_traffic(self, start: datetime, end: datetime) -> Traffic | None:
         """What the entry answered, by all its pods."""
@@ -86,7 +99,7 @@ class Session:
 def _together(judgements: list[Judgement]) -> Judgement:
     reasons = "; ".join(judgement.reason for judgement in judgements)
     measures = {key: value for judgement in judgements for key, value in judgement.measures.items()}
-    return Judgement(phase="successful", reason=reasons, measures=measures)
+    return Judgement(phase=SUCCESSFUL, reason=reasons, measures=measures)
 
 
 _sessions: dict[str, Session] = {}
@@ -108,7 +121,9 @@ def session_for(
     if plan.namespace != namespace:
         raise Refused(f'namespace "{namespace}": plan {plan.hash} is for "{plan.namespace}"')
     approval = str(known.get("approval") or "")
-    check_approval(plan, approval, datetime.now(UTC) if lapses else plan.lapses_at.replace(year=1970))
+    check_approval(plan, approval)
+    if lapses:
+        check_in_time(plan, datetime.now(UTC))
     if plan.hash not in _sessions:
         _sessions[plan.hash] = _new(plan, approval, known, secrets)
     return _sessions[plan.hash]
@@ -128,6 +143,3 @@ def _new(
         prometheus=PrometheusClient(url),
         label=str(configuration.get("service_label") or "app"),
     )
-
-
-__all__ = ["FAILED", "Session", "plan_hash", "session_for"]
