@@ -1,0 +1,180 @@
+"""What may be tried: replicas, CPU limit and memory limit of each service; requests follow limits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chaosprsa.errors import BadInput
+from chaosprsa.settings import SafetyTable
+from chaosprsa.twin import Capacity, Twin
+from chaosprsa.types import HOURS_A_MONTH, Allocation, Prices, Resources, ServiceAllocation
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+REPLICAS, CPU, MEMORY = 0, 1, 2
+CPU_STEP_MILLICORES = 50
+CPU_FLOOR_MILLICORES = 50
+MEMORY_STEP_MIB = 32
+MEMORY_HEADROOM = 1.15  # over what was seen, as the Vertical Pod Autoscaler keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A point has shape (services, 3): replicas, CPU limit (millicores), memory limit (MiB).
+
+    low, high, step, present: points; a coordinate with low = high stays as it is. ratio: shape (services, 2), request
+    over limit of CPU and memory, as at present: requests follow limits, so that a pod's class and its node's
+    overcommitment stay what somebody chose.
+    """
+
+    services: tuple[str, ...]
+    present: Ints
+    low: Ints
+    high: Ints
+    step: Ints
+    ratio: Floats
+    prices: Prices
+    notes: tuple[str, ...] = ()
+
+    def clipped(self, points: Ints) -> Ints:
+        """Points moved to the nearest allowed ones."""
+        return np.clip(points, self.low, self.high)
+
+    def requests(self, points: Ints) -> Ints:
+        """Shape (..., services, 2): CPU and memory requests that go with these limits."""
+        return np.maximum(np.rint(points[..., 1:] * self.ratio), 1.0).astype(np.int64)
+
+    def cost_month(self, points: Ints) -> Floats:
+        """Shape (candidates,): what the requests cost for 730 hours."""
+        requests = self.requests(points)
+        cores = (points[..., REPLICAS] * requests[..., 0]).sum(-1) / 1000
+        gib = (points[..., REPLICAS] * requests[..., 1]).sum(-1) / 1024
+        cost = (cores * self.prices.cpu_core_hour + gib * self.prices.memory_gib_hour) * HOURS_A_MONTH
+        return np.asarray(cost, dtype=np.float64)
+
+    def capacity(self, points: Ints) -> Capacity:
+        """What the twin is given; points: shape (candidates, services, 3)."""
+        given = points.astype(np.float64)
+        return Capacity(given[..., REPLICAS], given[..., CPU] / 1000, given[..., MEMORY])
+
+    def allocation(self, point: Ints) -> Allocation:
+        """The point as a noun."""
+        requests = self.requests(point)
+        return Allocation(
+            services=tuple(
+                ServiceAllocation(
+                    service=name,
+                    replicas=int(point[at, REPLICAS]),
+                    resources=Resources(
+                        cpu_request_millicores=int(requests[at, 0]),
+                        cpu_limit_millicores=int(point[at, CPU]),
+                        memory_request_mib=int(requests[at, 1]),
+                        memory_limit_mib=int(point[at, MEMORY]),
+                    ),
+                )
+                for at, name in enumerate(self.services)
+            )
+        )
+
+
+def point_of(allocation: Allocation, services: Sequence[str]) -> Ints:
+    """An allocation as a point. Raises BadInput where a service has none."""
+    given = {one.service: one for one in allocation.services}
+    missing = [name for name in services if name not in given]
+    if missing:
+        raise BadInput(f"allocation: nothing is said about {', '.join(missing)}, which the topology names")
+    rows = [
+        (
+            given[name].replicas,
+            given[name].resources.cpu_limit_millicores,
+            given[name].resources.memory_limit_mib,
+        )
+        for name in services
+    ]
+    return np.array(rows, dtype=np.int64)
+
+
+def build_space(production: Allocation, twin: Twin, safety: SafetyTable, prices: Prices) -> Space:
+    """Ranges from the safety settings, on a grid that the present values lie on.
+
+    What the twin can't tell stays as it is: a service that nobody calls, CPU or memory that was never seen in use.
+    Raises BadInput where the settings leave no room.
+    """
+    services = twin.graph.services
+    present = point_of(production, services)
+    step = np.tile([1, CPU_STEP_MILLICORES, MEMORY_STEP_MIB], (len(services), 1))
+    most = np.array([safety.max_replicas, safety.max_cpu_limit_millicores, safety.max_memory_limit_mib])
+    if safety.min_replicas > safety.max_replicas:
+        raise BadInput(
+            f"[safety]: min_replicas is {safety.min_replicas}, above max_replicas {safety.max_replicas}; nothing fits"
+        )
+    least = np.stack([_least(present[at], twin, at, safety) for at in range(len(services))])
+    low = present - (present - least) // step * step
+    high = present + (most - present) // step * step
+    low, high = np.minimum(low, high), np.maximum(high, 1)
+    low = np.where(high < low, high, low)
+    notes = _outside(present, most, services)
+    fixed = _fixed(twin)
+    ratio = _ratios(production, services)
+    return Space(
+        services,
+        present,
+        np.where(fixed, present, low),
+        np.where(fixed, present, high),
+        step,
+        ratio,
+        prices,
+        notes,
+    )
+
+
+def _least(present: Ints, twin: Twin, at: int, safety: SafetyTable) -> Ints:
+    """The smallest values to try; memory never below what was seen in use, with headroom, unless it is already."""
+    memory = twin.nominal.memory_mib[at]
+    wanted = int(np.ceil(memory * MEMORY_HEADROOM)) if np.isfinite(memory) else int(present[MEMORY])
+    return np.array(
+        [
+            safety.min_replicas,
+            min(CPU_FLOOR_MILLICORES, int(present[CPU])),
+            min(max(wanted, 16), int(present[MEMORY])),
+        ]
+    )
+
+
+def _fixed(twin: Twin) -> NDArray[np.bool_]:
+    visits = twin.graph.visits
+    rows = []
+    for at, name in enumerate(twin.graph.services):
+        idle = visits[at] <= 1e-6
+        rows.append((idle or name in twin.loose, idle or name in twin.loose, idle or _unseen(twin, at)))
+    return np.array(rows, dtype=np.bool_)
+
+
+def _unseen(twin: Twin, at: int) -> bool:
+    return not np.isfinite(twin.nominal.memory_mib[at])
+
+
+def _ratios(production: Allocation, services: Sequence[str]) -> Floats:
+    resources = [production[name].resources for name in services]
+    return np.array(
+        [
+            (
+                one.cpu_request_millicores / one.cpu_limit_millicores,
+                one.memory_request_mib / one.memory_limit_mib,
+            )
+            for one in resources
+        ]
+    )
+
+
+def _outside(present: Ints, most: Ints, services: Sequence[str]) -> tuple[str, ...]:
+    names = ("replicas", "CPU limit", "memory limit")
+    return tuple(
+        f"{service}: its {names[part]} ({present[at, part]}) is above what [safety] allows ({most[part]})"
+        for at, service in enumerate(services)
+        for part in range(3)
+        if present[at, part] > most[part]
+    )
