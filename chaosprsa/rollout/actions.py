@@ -13,9 +13,9 @@ from chaosprsa.activity import activity
 from chaosprsa.cluster.readiness import wait_ready
 from chaosprsa.errors import Unavailable
 from chaosprsa.rollout.canary import canary_manifest, canary_name
-from chaosprsa.rollout.judge import FAILED, SUCCESSFUL
+from chaosprsa.rollout.judge import FAILED, SKIPPED, SUCCESSFUL
 from chaosprsa.rollout.session import Session, session_for
-from chaosprsa.rollout.steps import READY_TIMEOUT_S, SKIPPED, Step, answer, run_step
+from chaosprsa.rollout.steps import READY_TIMEOUT_S, Step, answer, run_step
 from chaosprsa.types import Allocation
 
 logger = logging.getLogger("chaostoolkit")

@@ -21,6 +21,7 @@ from chaosprsa.errors import require
 from chaosprsa.types import Slo, Verdict
 
 SUCCESSFUL, FAILED, INCONCLUSIVE, ERROR = "successful", "failed", "inconclusive", "error"
+SKIPPED = "skipped"  # a step that had no reason to be done any more
 VERDICTS: Mapping[str, Verdict] = {
     SUCCESSFUL: Verdict.PASSED,
     FAILED: Verdict.FAILED,

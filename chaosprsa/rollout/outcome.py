@@ -6,8 +6,7 @@ from typing import Any
 
 from chaosprsa.documents import lineage
 from chaosprsa.journals import Finding, Journal, settle
-from chaosprsa.rollout.judge import INCONCLUSIVE, SUCCESSFUL, VERDICTS
-from chaosprsa.rollout.steps import SKIPPED
+from chaosprsa.rollout.judge import SKIPPED, SUCCESSFUL, VERDICTS
 from chaosprsa.types import RolloutOutcome, RolloutPlan, RolloutStep, Verdict
 
 _STEPS = {
@@ -134,4 +133,4 @@ def was_kept(journal: Journal | None) -> bool:
     return False
 
 
-__all__ = ["INCONCLUSIVE", "rollout_outcome", "steps_of", "was_kept"]
+__all__ = ["rollout_outcome", "steps_of", "was_kept"]

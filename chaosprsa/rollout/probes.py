@@ -9,9 +9,9 @@ from chaosprsa.cluster.readiness import wait_ready
 from chaosprsa.errors import SourceUnreachable, Unavailable
 from chaosprsa.manifests import CANARY, labels_of
 from chaosprsa.rollout.canary import canary_name
-from chaosprsa.rollout.judge import ALPHA, FAILED, INCONCLUSIVE, SUCCESSFUL
+from chaosprsa.rollout.judge import ALPHA, FAILED, INCONCLUSIVE, SKIPPED, SUCCESSFUL
 from chaosprsa.rollout.session import Session, session_for
-from chaosprsa.rollout.steps import READY_TIMEOUT_S, SKIPPED, Step, answer, run_step, watch
+from chaosprsa.rollout.steps import READY_TIMEOUT_S, Step, answer, run_step, watch
 from chaosprsa.types import Allocation
 
 __all__ = ["as_it_should_be", "judge_canary", "slo_holds", "verify"]

@@ -9,11 +9,10 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 
 from chaosprsa.errors import ChaosPrsaError, SourceUnreachable
-from chaosprsa.rollout.judge import ALPHA, FAILED, INCONCLUSIVE, SUCCESSFUL, Judgement
+from chaosprsa.rollout.judge import ALPHA, FAILED, INCONCLUSIVE, SKIPPED, SUCCESSFUL, Judgement
 from chaosprsa.rollout.session import Session, session_for
 
 Step = dict[str, Any]
-SKIPPED = "skipped"
 READY_TIMEOUT_S = 120.0
 LOOKS = 10  # while one watches; each look's alpha is so small that all of them together add little to the last one's
 LOOK_ALPHA = ALPHA / 100
