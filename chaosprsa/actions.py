@@ -3,6 +3,9 @@
 Each takes plain values, so that `chaos discover chaosprsa --no-install` shows its arguments with their types.
 """
 
+# mypy: disable-error-code="type-arg"
+# dict and list stay bare: `chaos discover` shows dict[str, Any] as "object" and dict as "mapping".
+
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosprsa.activity import activity, cluster_for, existing, shadow_for
 from chaosprsa.errors import ChaosPrsaError, require
 from chaosprsa.loadtest import runner
+from chaosprsa.loadtest.log import read_load
 from chaosprsa.types import Resources
 
 __all__ = [
@@ -49,7 +53,7 @@ def start_load(
     require(bool(host or (namespace and entry)), "start_load: give host, or namespace and entry")
     url = host or cluster_for(configuration, secrets).entry_url(namespace, entry)
     run = runner.start(existing(profile, study_folder), url, Path(folder))
-    return {"host": url, "pid": run.process.pid, "folder": folder, **runner.read_load(run.folder)}
+    return {"host": url, "pid": run.process.pid, "folder": folder, **read_load(run.folder)}
 
 
 @activity

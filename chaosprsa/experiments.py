@@ -1,4 +1,4 @@
-"""Issues -> Chaos Toolkit experiments, as JSON that `chaos validate` accepts and plain `chaos run` plays, load included.
+"""Issues -> Chaos Toolkit experiments: JSON that `chaos validate` accepts and plain `chaos run` plays, with its load.
 
 The way of each: the gate (it is a shadow, its services are ready), a snapshot, the load, the fault at its second of the
 load's own clock, the end of the fault, the rest of the load, what Prometheus saw; afterwards the objective in the fault

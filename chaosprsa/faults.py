@@ -17,8 +17,8 @@ class FaultEntry:
 
     low, high, typical: strength in `unit`; a draw stays inside [low, high]. typical_s: how long it lasts where a
     history says nothing. prior_per_day: how often a component has it where a history says nothing; one in a hundred
-    days for the rarer ones, an order of magnitude that only has to be beaten by the first real incident. words: kinds of
-    a history that mean it. needs: what the cluster must have for it to be played.
+    days for the rarer ones, an order of magnitude that the first real incident beats. words: kinds of a history that
+    mean it. needs: what the cluster must have for it to be played.
     """
 
     unit: str
@@ -84,7 +84,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=600.0,
         prior_per_day=0.02,
-        words=(r"cpu", r"throttl", r"contention", r"noisy.?neighbou?r", r"stress", r"\bload\b(?!.*i/?o)"),
+        words=(r"cpu", r"throttl", r"contention", r"noisy.?neighbou?r", r"stress", r"\bload\b(?!.*\bi/?o\b)"),
         needs="in-place pod resize (Kubernetes 1.33) or a rollout",
         description="A container gets less CPU than its limit says, as beside a noisy neighbour.",
     ),
@@ -96,7 +96,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical_s=600.0,
         prior_per_day=0.02,
         words=(
-            r"delay", r"latenc", r"slow", r"network", r"packet", r"\bloss\b", r"disk", r"i/?o", r"lock", r"timeout",
+            r"delay", r"latenc", r"slow", r"network", r"packet", r"\bloss\b", r"disk", r"\bi/?o\b", r"lock", r"timeout",
             r"corrupt", r"retransmi",
         ),
         needs="Chaos Mesh (chaos-mesh.org/v1alpha1 networkchaos)",

@@ -1,6 +1,6 @@
 """How each fault is played: chaosk8s' actions wherever they do the job, this package's own where they don't.
 
-What depends on the shadow as it is then (replicas, ports, limits) is read when the experiment starts or the action runs.
+What depends on the shadow as it is then (replicas, ports, limits) is read when the experiment starts or an action runs.
 """
 
 from collections.abc import Callable, Mapping

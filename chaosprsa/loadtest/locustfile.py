@@ -6,6 +6,9 @@ is timed from its intended arrival, and a slow answer never holds the next reque
 2013). Mode users: a LoadTestShape follows the profile; each user waits for its answer and then, on average, a second.
 """
 
+# mypy: disable-error-code="import-untyped, no-untyped-call, untyped-decorator, misc, override"
+# gevent has no stubs here, and Locust's own types say less than its documentation.
+
 import os
 import sys
 import time

@@ -1,7 +1,7 @@
 """Locust as a subprocess: started with a profile, followed by its own clock, ended without leaving anything behind.
 
-The process ends by itself when the profile is over, when the process that started it is gone, and at `stop`. It stays in
-its starter's process group, so that a signal to the group reaches it too.
+The process ends by itself when the profile is over, when the process that started it is gone, and at `stop`. It stays
+in its starter's process group, so that a signal to the group reaches it too.
 """
 
 import os
@@ -104,8 +104,8 @@ def _until_begun(run: LoadRun) -> None:
 def wait_until(folder: Path, until_s: float, halted: Any = lambda: "") -> float:
     """Sleep until the load's clock shows until_s; returns the clock. At the profile's end: until the log is complete.
 
-    halted: asked twice a second; a text that it returns ends the wait (the stop switch). Raises Unavailable when there is
-    no load, when it died, and when it doesn't end in time.
+    halted: asked twice a second; a text that it returns ends the wait (the stop switch). Raises Unavailable when there
+    is no load, when it died, and when it doesn't end in time.
     """
     run = _runs.get(folder.resolve())
     if run is None or run.began_epoch_s is None:

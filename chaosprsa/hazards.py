@@ -1,0 +1,161 @@
+"""The incident process, given the present: how often each fault is to be expected at each component, and when.
+
+The fitted rates (models/incidents.py) by component, kind and clock; what precursors say of the next minutes raises or
+lowers a component's rate there; surges follow the forecast load. Faults that the history never had share what the
+process leaves for the unseen (Good-Turing). A history without incidents leaves the catalogue's priors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from chaosprsa.faults import CATALOGUE, fault_of_kind
+from chaosprsa.models.bundle import Bundle
+from chaosprsa.models.precursors import Precursor
+from chaosprsa.types import Fault
+
+FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+DAY_S = 86_400.0
+CELL_S = 300.0  # the process is constant within five minutes, shorter than any horizon a precursor has
+MAX_CELLS = 2016  # a week of them; longer horizons get wider cells
+PRECURSOR_BOUNDS = (0.1, 1000.0)  # how far a precursor may move a rate
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The horizon in equal cells. starts_s: seconds since `origin`, shape (cells,)."""
+
+    origin: datetime
+    starts_s: FloatArray
+    cell_s: float
+
+    @classmethod
+    def over(cls, origin: datetime, horizon: timedelta) -> "Grid":
+        """The cells of [origin, origin + horizon)."""
+        total = horizon.total_seconds()
+        cells = int(np.clip(np.ceil(total / CELL_S), 1, MAX_CELLS))
+        return cls(origin, np.arange(cells, dtype=np.float64) * (total / cells), total / cells)
+
+    @property
+    def middles(self) -> FloatArray:
+        """Seconds since 1970, shape (cells,)."""
+        return np.asarray(self.origin.timestamp() + self.starts_s + self.cell_s / 2)
+
+    def when(self) -> list[datetime]:
+        """The cells' middles."""
+        return [self.origin + timedelta(seconds=float(start + self.cell_s / 2)) for start in self.starts_s]
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """One kind at one component. rate_per_s: shape (cells,). seen: how many incidents of just this the history has."""
+
+    component: str
+    kind: str
+    fault: Fault
+    rate_per_s: FloatArray
+    seen: int
+    evidence: tuple[str, ...]
+
+    def expected(self, cell_s: float) -> float:
+        """How many of them the horizon has on average."""
+        return float(self.rate_per_s.sum() * cell_s)
+
+
+def hazards(bundle: Bundle, grid: Grid) -> tuple[Hazard, ...]:
+    """Every kind and fault at every service of the topology; rates all above 0."""
+    learned = _fitted(bundle, grid) if bundle.incidents.total else _priors(bundle, grid)
+    signs = {sign.component: sign for sign in _precursors(bundle)}
+    return tuple(_heeding(hazard, signs.get(hazard.component), learned, bundle, grid) for hazard in learned)
+
+
+def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
+    model = bundle.incidents
+    clock = np.array([model.clock(when) for when in grid.when()])
+    missing = [fault for fault in Fault if fault not in {fault_of_kind(kind) for kind in model.kinds}]
+    found = []
+    for component in bundle.topology.services:
+        had = model.kinds_of.get(component, {})
+        for kind in model.kinds:
+            rate = model.rate_per_day(component, kind) / DAY_S * clock
+            words = _of_the_past(had.get(kind, 0), model.total, model.days, kind, component)
+            found.append(Hazard(component, kind, fault_of_kind(kind), rate, had.get(kind, 0), (words,)))
+        for fault in missing:
+            rate = model.rate_per_day(component) * model.unseen_share / len(missing) / DAY_S * clock
+            words = (
+                f"None of {model.total} incidents was a {fault.value} anywhere; its rate is a share of what the "
+                f"process leaves for kinds never seen ({model.unseen_share:.0%})."
+            )
+            found.append(Hazard(component, fault.value, fault, rate, 0, (words,)))
+    return [_at_the_entry(hazard, bundle, grid) for hazard in found if _plausible(hazard, bundle.topology.entry)]
+
+
+def _of_the_past(seen: int, total: int, days: float, kind: str, component: str) -> str:
+    if not seen:
+        return (
+            f"{kind} was seen elsewhere, never on {component}: its rate there is borrowed ({total} incidents in all)."
+        )
+    return f"{seen} of {total} incidents in {days:.1f} days were {kind} on {component}."
+
+
+def _priors(bundle: Bundle, grid: Grid) -> list[Hazard]:
+    """No incidents in the history: the catalogue's orders of magnitude."""
+    found = []
+    for component in bundle.topology.services:
+        for fault, entry in CATALOGUE.items():
+            words = f"The history has no incidents: the catalogue's prior of {entry.prior_per_day:g} a day stands in for a rate."
+            rate = np.full(len(grid.starts_s), entry.prior_per_day / DAY_S)
+            found.append(Hazard(component, fault.value, fault, rate, 0, (words,)))
+    return [_at_the_entry(hazard, bundle, grid) for hazard in found if _plausible(hazard, bundle.topology.entry)]
+
+
+def _plausible(hazard: Hazard, entry: str) -> bool:
+    """A surge that no incident tells of comes through the entry."""
+    return hazard.fault is not Fault.TRAFFIC_SURGE or hazard.seen > 0 or hazard.component == entry
+
+
+def _at_the_entry(hazard: Hazard, bundle: Bundle, grid: Grid) -> Hazard:
+    """A surge multiplies the load that is there: it is likelier, and worse, when the forecast is high."""
+    if hazard.fault is not Fault.TRAFFIC_SURGE:
+        return hazard
+    if bundle.topology.entry not in bundle.load:
+        return hazard
+    mean = bundle.entry_rate(grid.middles).mean
+    weight = mean / mean.mean() if mean.mean() > 0 else np.ones_like(mean)
+    words = (
+        f"The load model forecasts {mean.min():.1f} to {mean.max():.1f} requests a second at {bundle.topology.entry}."
+    )
+    return Hazard(
+        hazard.component,
+        hazard.kind,
+        hazard.fault,
+        hazard.rate_per_s * np.maximum(weight, 1e-3),
+        hazard.seen,
+        (*hazard.evidence, words),
+    )
+
+
+def _precursors(bundle: Bundle) -> Sequence[Precursor]:
+    return bundle.precursors.predict(bundle.recent) if bundle.precursors is not None else ()
+
+
+def _heeding(hazard: Hazard, sign: Precursor | None, every: Sequence[Hazard], bundle: Bundle, grid: Grid) -> Hazard:
+    """The rate with what the component's precursors say of the next minutes."""
+    if sign is None or bundle.precursors is None:
+        return hazard
+    ahead_s = bundle.precursors.horizon.total_seconds() - (grid.origin - bundle.recent.window.end).total_seconds()
+    soon = grid.starts_s < ahead_s
+    if not soon.any():
+        return hazard
+    usual = sum(float(other.rate_per_s[soon].mean()) for other in every if other.component == hazard.component)
+    told = -np.log1p(-min(sign.probability, 1 - 1e-9)) / bundle.precursors.horizon.total_seconds()
+    factor = float(np.clip(told / usual, *PRECURSOR_BOUNDS))
+    rate = np.where(soon, hazard.rate_per_s * factor, hazard.rate_per_s)
+    told_words = (
+        f"Precursors on {hazard.component}: an onset within {ahead_s / 60:.0f} min has probability "
+        f"{sign.probability:.2f}, {factor:.1f} times the usual rate."
+    )
+    words = (told_words, *(f"{each[0].upper()}{each[1:]}." for each in sign.evidence if factor > 1))
+    return Hazard(hazard.component, hazard.kind, hazard.fault, rate, hazard.seen, (*hazard.evidence, *words))
