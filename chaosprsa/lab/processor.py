@@ -60,7 +60,9 @@ class Processor:
         try:
             return await job
         except asyncio.CancelledError:
+            self.advance()
             self.active -= 1
+            self._arm()
             raise
         finally:
             expiry.cancel()
@@ -92,8 +94,13 @@ class Processor:
             self._arm()
 
     def _tick(self) -> None:
+        # Arrivals that were due before this timer wake up in the loop's next round: they go first.
+        self._loop.call_soon(self._work_off)
+
+    def _work_off(self) -> None:
+        """Departures up to now; the clock stays at the last of them, so that a late arrival still finds its place."""
         self._timer = None
-        self.advance()
+        self._depart(self._loop.time())
         self._arm()
 
     def _drop_expired(self) -> None:
@@ -105,6 +112,10 @@ class Processor:
         return self._clock + (self._heap[0][0] - self._virtual) / rate
 
     def _advance(self, to: float) -> None:
+        self._depart(to)
+        self._pass(to)
+
+    def _depart(self, to: float) -> None:
         self._drop_expired()
         while self._heap and (due := self._next_departure()) <= to:
             self._pass(due)
@@ -112,7 +123,6 @@ class Processor:
             self.active -= 1
             job.set_result(due)
             self._drop_expired()
-        self._pass(to)
 
     def _pass(self, to: float) -> None:
         """Nobody arrives or leaves until then."""
@@ -130,7 +140,7 @@ class Processor:
         due = self._next_departure()
         if self._timer is not None:
             if self._timer.when() <= due:
-                return  # it fires early and arms itself again
+                return  # it fires early, or is about to, and arms itself again
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._tick)
 
