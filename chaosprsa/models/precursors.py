@@ -243,8 +243,9 @@ def _classifier(seed: int, rows: FloatArray, coming: BoolArray) -> Any:
         early_stopping=False,  # it would split at random
         random_state=seed,
     )
+    empty = ~np.isfinite(rows).any(axis=0)
     with threadpool_limits(limits=1):  # the same sums in the same order, and a core left for others
-        return model.fit(rows, coming)
+        return model.fit(np.where(empty, 0.0, rows), coming)  # no split can be made on a constant
 
 
 def _log_odds(classifier: Any, rows: FloatArray) -> FloatArray:
