@@ -93,8 +93,7 @@ class Store:
         kind = KINDS[plural]
         new: Obj = copied(obj)
         self._stamp_new(kind, new)
-        kind.default(new, None)
-        kind.check(new, None, "")
+        _prepare(kind, new, None, "")
         key = _key(new)
         if key in self._objects[plural]:
             raise already_exists(plural, key[1], kind.group)
@@ -115,8 +114,7 @@ class Store:
         self._check_current(kind, obj, current)
         new = _merged(kind, obj, current, subresource)
         if subresource not in {"status", "trusted"}:
-            kind.default(new, current)
-            kind.check(new, current, subresource)
+            _prepare(kind, new, current, subresource)
             for admit in self.admissions:
                 admit(kind, new, current)
         if new == current or dry_run:
@@ -350,7 +348,7 @@ def _merged(kind: Kind, obj: Obj, current: Obj, subresource: str) -> Obj:
         return {**current, "status": copied(obj.get("status") or {}), "metadata": dict(current["metadata"])}
     new: Obj = copied(obj)
     new["apiVersion"], new["kind"] = current["apiVersion"], current["kind"]
-    for field in KEPT_METADATA:
+    for field in KEPT_METADATA if subresource != "trusted" else ():
         new["metadata"].pop(field, None)
         if field in current["metadata"]:
             new["metadata"][field] = current["metadata"][field]
@@ -360,6 +358,18 @@ def _merged(kind: Kind, obj: Obj, current: Obj, subresource: str) -> Obj:
         if "status" in current:
             new["status"] = copied(current["status"])
     return new
+
+
+def _prepare(kind: Kind, new: Obj, old: Obj | None, subresource: str) -> None:
+    """Defaults, then rules; a field of the wrong shape is a 400, as from a typed decoder."""
+    try:
+        kind.default(new, old)
+        kind.check(new, old, subresource)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, StatusError):
+            raise
+        told = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}'
+        raise bad_request(told) from None
 
 
 def _guarded(callback: Callable[..., None], *arguments: Any) -> None:
