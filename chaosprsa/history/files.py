@@ -59,7 +59,7 @@ def with_incidents(history: History, incidents: tuple[Incident, ...], now: datet
     strangers = sorted({name for each in past for name in each.components} - known) if known else []
     if strangers:
         notes += (
-            f"incidents name {listed(strangers)}: neither metrics nor call graph know them; they count all the same",
+            f"incidents name {listed(strangers)}: neither metrics nor a call graph know them; they count all the same",
         )
     everything = tuple(sorted((*history.incidents, *past), key=lambda each: (each.start, each.component, each.kind)))
     return History(metrics=history.metrics, incidents=everything, topology=history.topology, notes=notes)

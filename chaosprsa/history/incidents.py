@@ -141,7 +141,9 @@ def _alert(alert: Any, where: str, mendings: _Mendings) -> tuple[tuple[Any, ...]
     named = [labels[key] for key in (*COMPONENT_LABELS, *FALLBACK_LABELS) if labels.get(key)]
     mendings.nameless += not named
     end = _maybe(alert, "endsAt", where, mendings)
-    firing = alert.get("status") == "firing"  # then endsAt is only when Alertmanager would give up waiting
+    status = alert.get("status")
+    state = status.get("state") if isinstance(status, dict) else status  # of the API's list, or of a webhook
+    firing = state in ("firing", "active", "suppressed")  # endsAt is then only when Alertmanager would stop waiting
     incident = _checked(
         where,
         start=_time(alert["startsAt"], "startsAt", where, mendings),

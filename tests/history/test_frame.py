@@ -119,14 +119,17 @@ def test_call_edges_are_no_components(rows):
 
 def test_the_last_hours_keep_the_incidents_that_touch_them(rows):
     old, late = (
-        Incident(start=datetime(2026, 1, 1, 0, minute, tzinfo=UTC), component="cart", kind="outage") for minute in (1, 55)
+        Incident(start=datetime(2026, 1, 1, 0, minute, tzinfo=UTC), component="cart", kind="outage")
+        for minute in (1, 55)
     )
     last = History(metrics=rows, incidents=(old, late)).last(timedelta(minutes=10))
     assert last.incidents == (late,)
     assert len(last.metrics) == 40
 
 
-times = st.integers(-10_000, 10_000).map(lambda minute: pd.Timestamp("2026-01-05", tz="UTC") + pd.Timedelta(minutes=minute))
+times = st.integers(-10_000, 10_000).map(
+    lambda minute: pd.Timestamp("2026-01-05", tz="UTC") + pd.Timedelta(minutes=minute)
+)
 samples = st.lists(
     st.tuples(
         times,
@@ -160,7 +163,9 @@ def test_whatever_came_in_what_comes_out_is_sorted_unique_finite_and_past(given_
     assert not [note for note in notes if "gaps" not in note]
 
 
-@given(arrays.arrays(float, st.integers(2, 50), elements=st.floats(0, 1e6)), st.integers(1, 3600), st.integers(0, 10**6))
+@given(
+    arrays.arrays(float, st.integers(2, 50), elements=st.floats(0, 1e6)), st.integers(1, 3600), st.integers(0, 10**6)
+)
 @settings(max_examples=40, deadline=None)
 def test_a_table_holds_every_sample_of_a_regular_series(values, step_s, phase_s):
     start = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(seconds=phase_s)
