@@ -7,6 +7,7 @@ that nobody waits for any more is dropped.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,7 @@ class DataPlane:
         self._loop = loop
         self._draws = Draws(rng)
         self._pods: dict[PodKey, PodServer] = {}
+        self._lines: dict[PodKey, deque[str]] = {}
         self._leaving: list[PodServer] = []
         self._routes: dict[PodKey, _Route] = {}
         self._chaos: dict[str, dict[PodKey, PodFaults]] = {}
@@ -68,6 +70,7 @@ class DataPlane:
         if (before := self._pods.get(server.key)) is not None:
             before.kill()
         self._pods[server.key] = server
+        self._lines[server.key] = server.lines
         self._reroute(server.key[0])
         self._refault()
         server.check_memory()
@@ -89,8 +92,8 @@ class DataPlane:
         return server.usage() if server else (0.0, 0.0)
 
     def logs(self, pod: Obj) -> str:
-        server = self._server(pod)
-        return "".join(line + "\n" for line in server.lines) if server else ""
+        key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return "".join(line + "\n" for line in self._lines.get(key, ()))
 
     # --- what the store tells ---
 
@@ -105,7 +108,9 @@ class DataPlane:
             self._reroute(key[0])
 
     def on_pod(self, event: str, obj: Obj) -> None:
-        """A pod's labels may change while it runs."""
+        """A pod's labels may change while it runs; its log goes with it."""
+        if event == "DELETED":
+            self._lines.pop((obj["metadata"]["namespace"], obj["metadata"]["name"]), None)
         server = self._server(obj)
         labels = obj["metadata"].get("labels") or {}
         if event == "MODIFIED" and server is not None and server.labels != labels:

@@ -1,6 +1,7 @@
 """A real listening port per Service: what comes in over HTTP walks the call graph."""
 
 import asyncio
+import ipaddress
 import json
 import random
 from typing import Any
@@ -16,10 +17,11 @@ URL_ANNOTATION = "lab.chaosprsa.io/url"
 
 
 class Listeners:
-    """Opens a port when a Service appears and closes it when the Service goes.
+    """Opens ports when a Service appears and closes them when the Service goes.
 
-    A NodePort Service is listened on at its nodePort (another one where that is taken on this machine; the object then
-    says so), every other at a port of the operating system's choice; the annotation lab.chaosprsa.io/url names it.
+    A Service is listened on at its cluster IP (a loopback address in the lab) and port, where this user may have that
+    port, and at its node port on 127.0.0.1 (another one where that is taken; the object then says so). The annotation
+    lab.chaosprsa.io/url names one that works.
     """
 
     def __init__(self, store: Store, dataplane: DataPlane, loop: asyncio.AbstractEventLoop) -> None:
@@ -33,7 +35,7 @@ class Listeners:
         if event == "DELETED":
             self._close(key)
         elif key not in self._open:
-            self._open[key] = self._loop.create_task(self._listen(key, obj))
+            self._open[key] = self._loop.create_task(self._listen(key, obj["spec"]))
 
     async def close(self) -> None:
         """Close all."""
@@ -41,20 +43,26 @@ class Listeners:
             self._close(key)
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    async def _listen(self, key: tuple[str, str], obj: dict[str, Any]) -> "_Listener":
+    async def _listen(self, key: tuple[str, str], spec: dict[str, Any]) -> "_Listener":
         listener = _Listener(self._dataplane, *key)
-        is_node_port = (obj.get("spec") or {}).get("type") == "NodePort"
-        wanted = _node_port(obj) if is_node_port else 0
-        port = await listener.open(wanted, in_range=is_node_port)
-        if self._store.find("services", *key) is not None:
-            self._store.patch(
-                "services", *key, {"metadata": {"annotations": {URL_ANNOTATION: f"http://{HOST}:{port}"}}}
-            )
-            if is_node_port and port != wanted:
-                ports = [dict(entry) for entry in self._store.get("services", *key)["spec"]["ports"]]
-                ports[0]["nodePort"] = port
-                self._store.patch("services", *key, {"spec": {"ports": ports}})
+        port = (spec.get("ports") or [{}])[0]
+        url = await listener.open(spec.get("clusterIP") or "None", [int(port.get("port") or 0)])
+        if spec.get("type") in {"NodePort", "LoadBalancer"}:
+            wanted = int(port.get("nodePort") or 0)
+            url = await listener.open(HOST, [wanted, *_some_node_ports()])
+        url = url or await listener.open(HOST, [0])
+        self._announce(key, spec, url)
         return listener
+
+    def _announce(self, key: tuple[str, str], spec: dict[str, Any], url: str) -> None:
+        if self._store.find("services", *key) is None:
+            return
+        self._store.patch("services", *key, {"metadata": {"annotations": {URL_ANNOTATION: url}}})
+        port = int(url.rpartition(":")[2])
+        if spec.get("type") in {"NodePort", "LoadBalancer"} and port != spec["ports"][0].get("nodePort"):
+            ports = [dict(entry) for entry in self._store.get("services", *key)["spec"]["ports"]]
+            ports[0]["nodePort"] = port
+            self._store.patch("services", *key, {"spec": {"ports": ports}})
 
     def _close(self, key: tuple[str, str]) -> None:
         task = self._loop.create_task(_closed(self._open.pop(key))) if key in self._open else None
@@ -67,40 +75,34 @@ async def _closed(opening: "asyncio.Task[_Listener]") -> None:
     await (await opening).close()
 
 
-def _node_port(obj: dict[str, Any]) -> int:
-    ports = obj["spec"].get("ports") or [{}]
-    return int(ports[0].get("nodePort") or 0)
-
-
 def _some_node_ports() -> list[int]:
     """Node ports in no order: labs on one machine must not meet."""
     return random.SystemRandom().sample(NODE_PORTS, 100)
 
 
 class _Listener:
-    """HTTP for one Service."""
+    """HTTP for one Service, at any number of addresses."""
 
     def __init__(self, dataplane: DataPlane, namespace: str, service: str) -> None:
         self._dataplane, self._namespace, self._service = dataplane, namespace, service
         self._http = web.Server(self._answer, access_log=None)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
-    async def open(self, wanted: int, *, in_range: bool) -> int:
-        """The port that is listened on: the wanted one where it is free; in_range: one that Kubernetes allows."""
+    async def open(self, host: str, ports: list[int]) -> str:
+        """The URL of the first port that can be had; "" where none can."""
         loop = asyncio.get_running_loop()
-        for candidate in (wanted, *_some_node_ports()) if in_range else (0,):
-            if in_range and not candidate:
-                continue
+        for port in ports if _is_address(host) else ():
             try:
-                self._server = await loop.create_server(self._http, HOST, candidate, backlog=512)
+                server = await loop.create_server(self._http, host, port, backlog=512)
             except OSError:
                 continue
-            return int(self._server.sockets[0].getsockname()[1])
-        raise OSError(f"no free port for {self._namespace}/{self._service}")
+            self._servers.append(server)
+            return f"http://{host}:{server.sockets[0].getsockname()[1]}"
+        return ""
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         await self._http.shutdown(0.1)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -116,3 +118,10 @@ class _Listener:
             "simulated_ms": round(answer.duration_s * 1000, 3),
         }
         return web.Response(body=json.dumps(body).encode(), status=answer.code, content_type="application/json")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

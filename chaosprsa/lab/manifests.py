@@ -49,7 +49,7 @@ def _service(topology: LabTopology, service: LabService) -> Manifest:
     spec = {
         "type": "NodePort" if service.name == topology.entry else "ClusterIP",
         "selector": {"app": service.name},
-        "ports": [{"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}],
     }
     metadata = _metadata(topology, service.name, service.name)
     if service.name == topology.entry:

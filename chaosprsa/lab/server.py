@@ -11,19 +11,20 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import yaml
 from aiohttp import web
 
 from chaosprsa.documents import write_text
 from chaosprsa.errors import ChaosPrsaError
-from chaosprsa.lab.api import build_api
+from chaosprsa.lab.api import build_api, serve
+from chaosprsa.lab.boot import boot, write_kubeconfig
 from chaosprsa.lab.controllers import start_controllers
 from chaosprsa.lab.dataplane import DataPlane
+from chaosprsa.lab.kubelet import Kubelet
 from chaosprsa.lab.listeners import HOST, URL_ANNOTATION, Listeners
 from chaosprsa.lab.manifests import production_objects
 from chaosprsa.lab.metrics import exposition
@@ -86,14 +87,17 @@ async def _lab(options: argparse.Namespace, topology: LabTopology) -> AsyncItera
     loop = asyncio.get_running_loop()
     traffic_rng, plane_rng = (np.random.default_rng(seed) for seed in np.random.SeedSequence(options.seed).spawn(2))
     store, dataplane = Store(), DataPlane(topology, plane_rng, loop)
+    boot(store)
     listeners = Listeners(store, dataplane, loop)
     _subscribe(store, dataplane, listeners)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(listeners.close)
-        api = await _open(stack, build_api(store))
+        api = await _open(stack, build_api(store, dataplane))
         target = await _open(stack, _metrics_page(store, dataplane))
         prometheus = loop.create_task(_prometheus(stack, options, target))
-        tasks = start_controllers(store, dataplane)
+        kubelet = Kubelet(store, dataplane)
+        dataplane.report_oom = kubelet.report_oom
+        tasks = [*start_controllers(store, dataplane), *kubelet.start()]
         stack.push_async_callback(_cancelled, tasks)
         for plural, manifest in production_objects(topology):
             store.create(plural, manifest)
@@ -119,14 +123,10 @@ def _subscribe(store: Store, dataplane: DataPlane, listeners: Listeners) -> None
 
 
 async def _open(stack: contextlib.AsyncExitStack, application: web.Application) -> str:
-    """Serve it on a port of the operating system's choice; "host:port"."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5, handle_signals=False)
-    await runner.setup()
+    """Serve it on a port of the operating system's choice; its URL."""
+    runner, url = await serve(application, HOST)
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, HOST, 0, backlog=512)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    return f"{host}:{port}"
+    return url
 
 
 def _metrics_page(store: Store, dataplane: DataPlane) -> web.Application:
@@ -140,12 +140,12 @@ def _metrics_page(store: Store, dataplane: DataPlane) -> web.Application:
 
 async def _prometheus(stack: contextlib.AsyncExitStack, options: argparse.Namespace, target: str) -> RunningPrometheus:
     binary = await asyncio.to_thread(find_prometheus, options.tools)
-    running = await run_prometheus(binary, options.state / "prometheus", target)
+    running = await run_prometheus(binary, options.state / "prometheus", target.removeprefix("http://"))
     stack.push_async_callback(running.stop)
     return running
 
 
-async def _cancelled(tasks: "list[asyncio.Task[object]]") -> None:
+async def _cancelled(tasks: "Sequence[asyncio.Task[None]]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -181,28 +181,17 @@ def _told(
     prometheus: RunningPrometheus,
 ) -> dict[str, object]:
     kubeconfig = options.state / "kubeconfig"
-    write_text(kubeconfig, yaml.safe_dump(_kubeconfig(f"http://{api}", topology.namespace)))
+    write_kubeconfig(kubeconfig, api)
     entry = store.get("services", topology.namespace, topology.entry)
     return {
         "pid": os.getpid(),
         "prometheus_pid": prometheus.process.pid,
         "kubeconfig": str(kubeconfig),
-        "api_url": f"http://{api}",
+        "api_url": api,
         "prometheus_url": prometheus.url,
-        "metrics_url": f"http://{target}/metrics",
+        "metrics_url": f"{target}/metrics",
         "entry_url": entry["metadata"]["annotations"][URL_ANNOTATION],
         "namespace": topology.namespace,
-    }
-
-
-def _kubeconfig(api_url: str, namespace: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": {"server": api_url}}],
-        "users": [{"name": "lab", "user": {"token": "lab"}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": namespace}}],
-        "current-context": "lab",
     }
 
 
