@@ -24,9 +24,11 @@ def slo_holds(namespace: str, seconds: float, configuration: Configuration = Non
     "inconclusive: ..." where there was too little traffic or Prometheus has no answer.
     """
     session = session_for(namespace, configuration, secrets)
-    end = datetime.now(UTC)
+    end, seen = datetime.now(UTC), session.readings()
     try:
-        found = session.judge_entry(end - timedelta(seconds=seconds), end, ALPHA)
+        seen.mark(end - timedelta(seconds=seconds))
+        seen.mark(end)
+        found = session.judge_entry(seen, ALPHA)
     except SourceUnreachable as error:
         return f"{INCONCLUSIVE}: {error}"
     return f"{found.phase}: {found.reason}"
@@ -43,7 +45,7 @@ def judge_canary(namespace: str, configuration: Configuration = None, secrets: S
             wait_ready(session.cluster, namespace, READY_TIMEOUT_S, names)
         except Unavailable as error:
             return answer(FAILED, f"a canary does not run: {error}")
-        session.judgement = watch(session.judge, session.plan.canary_s)
+        session.judgement = watch(session.readings(), session.judge, session.plan.canary_s)
         return answer(session.judgement.phase, session.judgement.reason, session.judgement.measures)
 
     return run_step(namespace, configuration, secrets, work)
@@ -55,7 +57,7 @@ def verify(namespace: str, configuration: Configuration = None, secrets: Secrets
     def work(session: Session) -> Step:
         if not session.promoted or not session.may_go_on:
             return answer(SKIPPED, "nothing was promoted")
-        found = watch(session.judge_entry, session.plan.settle_s)
+        found = watch(session.readings(), session.judge_entry, session.plan.settle_s)
         gaps = session.production.missing_from(Allocation(services=tuple(one.after for one in session.plan.changes)))
         if gaps:
             return answer(FAILED, f"production is not as the plan says: {'; '.join(gaps)}")

@@ -15,15 +15,15 @@ from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput, Refused
 from chaosprsa.history.prometheus import PrometheusClient
 from chaosprsa.rollout.canary import is_canary_pod
-from chaosprsa.rollout.judge import SUCCESSFUL, Judgement, Traffic, judge_canary, judge_objective, worst
+from chaosprsa.rollout.judge import SUCCESSFUL, Judgement, judge_canary, judge_objective, total, worst
 from chaosprsa.rollout.plan import check_approval, check_in_time
-from chaosprsa.rollout.traffic import Series, traffic_between, traffic_of
+from chaosprsa.rollout.traffic import Readings
 from chaosprsa.types import Allocation, RolloutPlan, ServiceChange
 
 
 @dataclass(slots=True)
 class Session:
-    """One rollout. canaries: services whose canary stands; begun: since when all of them do."""
+    """One rollout. canaries: services whose canary stands; problem: why nothing more is to be done."""
 
     plan: RolloutPlan
     cluster: Cluster
@@ -32,7 +32,6 @@ class Session:
     label: str
     snapshot: Snapshot | None = None
     canaries: list[str] = field(default_factory=list)
-    begun: datetime | None = None
     judgement: Judgement | None = None
     promoted: list[str] = field(default_factory=list)
     verified: bool = False
@@ -68,32 +67,26 @@ class Session:
         """Whether the canaries were judged good and nothing has gone wrong since."""
         return not self.problem and self.judgement is not None and self.judgement.phase == SUCCESSFUL
 
-    def judge(self, start: datetime, end: datetime, alpha: float) -> Judgement:
+    def readings(self) -> Readings:
+        """Counters of the entry and of every service with a canary; none is read yet."""
+        services = dict.fromkeys((self.plan.slo.service, *self.canaries))
+        return Readings(self.prometheus, self.plan.namespace, tuple(services), self.label)
+
+    def judge(self, seen: Readings, alpha: float) -> Judgement:
         """Canaries against stable pods, and the entry against its objective; the worst of all."""
-        entry = self.entry_traffic(start, end)
-        judgements = [judge_objective(entry, self.plan.slo, alpha)]
+        slo = self.plan.slo
+        judgements = [self.judge_entry(seen, alpha)]
+        entry = total(seen.slots(slo.service))
         for service in self.canaries:
-            canary, stable = self._split(service, start, end)
-            judgements.append(judge_canary(service, canary, stable, entry, self.plan.slo, alpha))
+            canary = seen.slots(service, lambda pod, service=service: is_canary_pod(pod, service))
+            stable = seen.slots(service, lambda pod, service=service: not is_canary_pod(pod, service))
+            judgements.append(judge_canary(service, canary, stable, entry, slo, alpha))
         found = worst(judgements)
         return found if found.phase != SUCCESSFUL else _together(judgements)
 
-    def judge_entry(self, start: datetime, end: datetime, alpha: float) -> Judgement:
-        """The entry against its objective."""
-        return judge_objective(self.entry_traffic(start, end), self.plan.slo, alpha)
-
-    def _split(self, service: str, start: datetime, end: datetime) -> tuple[Traffic | None, Traffic | None]:
-        """(canary's, stable pods') answers."""
-        series = self._series(service, start, end)
-        ours = traffic_of(series, lambda pod: is_canary_pod(pod, service))
-        return ours, traffic_of(series, lambda pod: not is_canary_pod(pod, service))
-
-    def entry_traffic(self, start: datetime, end: datetime) -> Traffic | None:
-        """What the entry answered, by all its pods."""
-        return traffic_of(self._series(self.plan.slo.service, start, end), lambda _: True)
-
-    def _series(self, service: str, start: datetime, end: datetime) -> Series:
-        return traffic_between(self.prometheus, self.plan.namespace, service, self.label, start, end)
+    def judge_entry(self, seen: Readings, alpha: float) -> Judgement:
+        """The entry against its objective, over all its pods."""
+        return judge_objective(total(seen.slots(self.plan.slo.service)), self.plan.slo, alpha)
 
 
 def _together(judgements: list[Judgement]) -> Judgement:

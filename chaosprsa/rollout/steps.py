@@ -1,9 +1,7 @@
 """What the activities of a rollout share: how a step answers, and how production is watched for a while."""
 
-import functools
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from chaoslib.exceptions import ActivityFailed
@@ -11,6 +9,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosprsa.errors import ChaosPrsaError, SourceUnreachable
 from chaosprsa.rollout.judge import ALPHA, FAILED, INCONCLUSIVE, SKIPPED, SUCCESSFUL, Judgement
 from chaosprsa.rollout.session import Session, session_for
+from chaosprsa.rollout.traffic import Readings
 
 Step = dict[str, Any]
 READY_TIMEOUT_S = 120.0
@@ -51,25 +50,25 @@ def run_step(
     return found
 
 
-def watch(judge: Callable[[datetime, datetime, float], Judgement], seconds: float) -> Judgement:
+def watch(seen: Readings, judge: Callable[[Readings, float], Judgement], seconds: float) -> Judgement:
     """Judge what happens in the next `seconds`, longer (up to four times) while there is too little to judge.
 
     A clear failure ends it early. Without an answer from Prometheus it is inconclusive.
     """
-    start, began = datetime.now(UTC), time.monotonic()
-    look = functools.partial(_look, judge, start)
-    found = Judgement(phase=INCONCLUSIVE, reason="nothing was seen")
+    began = time.monotonic()
+    found = _look(seen, judge, LOOK_ALPHA)
     while (elapsed_s := time.monotonic() - began) < seconds * LONGEST:
         time.sleep(min(max(seconds / LOOKS, SOONEST_S), max(seconds - elapsed_s, SOONEST_S)))
         at_end = time.monotonic() - began >= seconds
-        found = look(ALPHA if at_end else LOOK_ALPHA)
+        found = _look(seen, judge, ALPHA if at_end else LOOK_ALPHA)
         if found.phase == FAILED or (at_end and found.phase == SUCCESSFUL):
             return found
     return found
 
 
-def _look(judge: Callable[[datetime, datetime, float], Judgement], start: datetime, alpha: float) -> Judgement:
+def _look(seen: Readings, judge: Callable[[Readings, float], Judgement], alpha: float) -> Judgement:
     try:
-        return judge(start, datetime.now(UTC), alpha)
+        seen.mark()
+        return judge(seen, alpha)
     except SourceUnreachable as error:
         return Judgement(phase=INCONCLUSIVE, reason=str(error))

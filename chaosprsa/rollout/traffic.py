@@ -4,34 +4,37 @@ rate() and increase() extrapolate and drop a new pod's first answers; a judge of
 """
 
 import math
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
 
 from chaosprsa.history.prometheus import PrometheusClient
 from chaosprsa.observe import label_name
 from chaosprsa.rollout.judge import Traffic
 
 BUCKETS = "http_request_duration_seconds_bucket"
-Series = dict[tuple[str, str, float], float]  # (pod, code, upper bound in seconds) -> answers so far
+Series = dict[tuple[str, str, float], float]  # (pod, code, upper bound in seconds) -> answers, cumulative over bounds
 
 
-def bucket_query(namespace: str, service: str, label: str) -> str:
-    """Every bucket of every pod of a service."""
-    return f'{BUCKETS}{{namespace="{namespace}",{label_name(label)}="{service}"}}'
+class Readings:
+    """The request counters of some services at a few moments, oldest first."""
 
+    def __init__(self, client: PrometheusClient, namespace: str, services: Sequence[str], label: str) -> None:
+        self._client = client
+        self._queries = {
+            service: f'{BUCKETS}{{namespace="{namespace}",{label_name(label)}="{service}"}}' for service in services
+        }
+        self._read: list[dict[str, Series]] = []
 
-def traffic_between(
-    client: PrometheusClient, namespace: str, service: str, label: str, start: datetime, end: datetime
-) -> Series:
-    """Answers in [start, end) by pod, code and bucket (cumulative over buckets). Raises SourceUnreachable.
+    def mark(self, at: datetime | None = None) -> None:
+        """Read the counters, now or at a moment of the past. Raises SourceUnreachable, QueryRefused."""
+        moment = at or datetime.now(UTC)
+        self._read.append({service: _read(self._client, query, moment) for service, query in self._queries.items()})
 
-    A series that wasn't there at the start began at nought; one that fell was reset (a restart) and counts from nought.
-    """
-    query = bucket_query(namespace, service, label)
-    before, after = _read(client, query, start), _read(client, query, end)
-    return {
-        key: value - before.get(key, 0.0) if value >= before.get(key, 0.0) else value for key, value in after.items()
-    }
+    def slots(self, service: str, pods: Callable[[str], bool] = lambda _: True) -> list[Traffic]:
+        """What these pods of a service answered from one reading to the next; empty where Prometheus knows none."""
+        parts = [between(old[service], new[service]) for old, new in pairwise(self._read)]
+        return traffic_of([{key: value for key, value in part.items() if pods(key[0])} for part in parts])
 
 
 def _read(client: PrometheusClient, query: str, at: datetime) -> Series:
@@ -42,17 +45,27 @@ def _read(client: PrometheusClient, query: str, at: datetime) -> Series:
     return found
 
 
-def traffic_of(series: Mapping[tuple[str, str, float], float], pods: Callable[[str], bool]) -> Traffic | None:
-    """The answers of the pods that are asked for; None where Prometheus knows none of them."""
-    chosen = {key: value for key, value in series.items() if pods(key[0])}
-    if not chosen:
-        return None
-    bounds = sorted({bound for _, _, bound in chosen} | {math.inf})
-    good = [sum(v for (_, code, le), v in chosen.items() if le == bound and not failed(code)) for bound in bounds]
+def between(old: Mapping[tuple[str, str, float], float], new: Mapping[tuple[str, str, float], float]) -> Series:
+    """Answers from one reading to the next.
+
+    A series that wasn't there before began at nought; one that fell was reset (a restart) and counts from nought.
+    """
+    return {key: value - old.get(key, 0.0) if value >= old.get(key, 0.0) else value for key, value in new.items()}
+
+
+def traffic_of(parts: Sequence[Mapping[tuple[str, str, float], float]]) -> list[Traffic]:
+    """Each part's answers over all its pods, all in the same buckets; empty where no part knows a pod."""
+    bounds = sorted({bound for part in parts for _, _, bound in part})
+    if not bounds:
+        return []
+    return [_traffic(part, bounds if math.isinf(bounds[-1]) else [*bounds, math.inf]) for part in parts]
+
+
+def _traffic(part: Mapping[tuple[str, str, float], float], bounds: Sequence[float]) -> Traffic:
+    good = [sum(value for (_, code, le), value in part.items() if le == bound and not failed(code)) for bound in bounds]
     counts = [max(high - low, 0.0) for low, high in zip([0.0, *good[:-1]], good, strict=True)]
-    failures = sum(value for (_, code, bound), value in chosen.items() if math.isinf(bound) and failed(code))
-    bounds_ms = tuple(bound * 1000 for bound in bounds)
-    return Traffic(bounds_ms=bounds_ms, counts=tuple(counts), failures=failures)
+    failures = sum(value for (_, code, bound), value in part.items() if math.isinf(bound) and failed(code))
+    return Traffic(bounds_ms=tuple(bound * 1000 for bound in bounds), counts=tuple(counts), failures=failures)
 
 
 def failed(code: str) -> bool:
