@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from chaosprsa.faults import strength_in_words
+from chaosprsa.faults import impact_in_words, strength_in_words
 from chaosprsa.types import SimulatedIssue
 
 _WHAT_TO_DO = "Rehearse it: chaos prsa generate, then chaos prsa trial; see what survives it: chaos prsa recommend."
@@ -44,12 +44,10 @@ def _alert(issue: SimulatedIssue, namespace: str) -> dict[str, Any]:
 
 
 def _description(issue: SimulatedIssue) -> str:
-    ratio, errors = issue.impact.latency_ratio, issue.impact.error_share
     felt = f" It is felt by {', '.join(issue.components[1:])}." if len(issue.components) > 1 else ""
     return (
-        f"Simulated, probability {issue.probability:.2f}, novelty {issue.novelty:.2f}.{felt} Predicted at the "
-        f"entry: latency x {ratio.mid:.1f} ({ratio.low:.1f} to {ratio.high:.1f}), errors {errors.mid:.1%} ({errors.low:.1%} to "
-        f"{errors.high:.1%}). {' '.join(issue.evidence)}"
+        f"Simulated, probability {issue.probability:.2f}, novelty {issue.novelty:.2f}.{felt} Predicted at the entry: "
+        f"{impact_in_words(issue.impact)}. {' '.join(issue.evidence)}"
     )
 
 

@@ -16,7 +16,7 @@ from string import Template
 from typing import Any
 
 from chaosprsa.documents import to_json
-from chaosprsa.faults import strength_in_words
+from chaosprsa.faults import impact_in_words, strength_in_words
 from chaosprsa.injections import Activities, Activity, FaultParts, inject
 from chaosprsa.loads import fault_window
 from chaosprsa.settings import Settings
@@ -108,12 +108,10 @@ class _Writer:
 
     def _description(self) -> str:
         issue = self.issue
-        ratio, errors = issue.impact.latency_ratio, issue.impact.error_share
         return (
             f"{issue.kind} on {self.target}, likely with probability {issue.probability:.2f}; felt by "
-            f"{', '.join(issue.components[1:]) or 'nobody else'}. Predicted at {self.settings.topology.entry}: latency x "
-            f"{ratio.mid:.1f} ({ratio.low:.1f} to {ratio.high:.1f}), errors {errors.mid:.1%} ({errors.low:.1%} to "
-            f"{errors.high:.1%}). {' '.join(issue.evidence)}"
+            f"{', '.join(issue.components[1:]) or 'nobody else'}. Predicted at {self.settings.topology.entry}: "
+            f"{impact_in_words(issue.impact)}. {' '.join(issue.evidence)}"
         ).strip()
 
     def _configuration(self) -> dict[str, Any]:

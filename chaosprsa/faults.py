@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chaosprsa.types import Fault
+from chaosprsa.types import Fault, Impact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=120.0,
         prior_per_day=0.02,
-        words=(r"pod.?(kill|fail|delet|evict)", r"process.?terminat", r"\bkill", r"crash", r"restart", r"evict", r"abort"),
+        words=(r"pod.?(kill|fail|delet|evict)", r"process.?terminat", r"\bkill", r"crash", r"restart", r"abort"),
         needs="nothing besides the workload",
         description="Pods end without warning and start again.",
     ),
@@ -73,7 +73,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=900.0,
         prior_per_day=0.01,
-        words=(r"replica", r"node.?(down|loss|lost|fail|drain)", r"zone", r"capacity", r"maintenance", r"scal(e|ed|ing).?down"),
+        words=(r"replica", r"node.?(down|loss|lost|fail|drain)", r"zone", r"capacity", r"maintenance", r"scal\w+.?down"),
         needs="no autoscaler that brings the replicas back meanwhile",
         description="Replicas are gone for a while and nothing replaces them.",
     ),
@@ -84,7 +84,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=600.0,
         prior_per_day=0.02,
-        words=(r"cpu", r"throttl", r"contention", r"noisy.?neighbou?r", r"stress", r"\bload\b(?!.*\bi/?o\b)"),
+        words=(r"cpu", r"throttl", r"contention", r"noisy.?neighbou?r", r"stress", r"high.?load"),
         needs="in-place pod resize (Kubernetes 1.33) or a rollout",
         description="A container gets less CPU than its limit says, as beside a noisy neighbour.",
     ),
@@ -151,3 +151,12 @@ def strength_in_words(fault: Fault, strength: float) -> str:
     if fault is Fault.TRAFFIC_SURGE:
         return f"{strength:.1f} times the forecast load"
     return CATALOGUE[fault].unit.replace("share", f"{strength:.0%}".replace("%", " %"), 1)
+
+
+def impact_in_words(impact: Impact) -> str:
+    """Read as: "latency x 2.1 (1.2 to 3.9), errors 4.0% (1.0% to 9.1%)"; the brackets are 90 % intervals."""
+    ratio, errors = impact.latency_ratio, impact.error_share
+    return (
+        f"latency x {ratio.mid:.1f} ({ratio.low:.1f} to {ratio.high:.1f}), "
+        f"errors {errors.mid:.1%} ({errors.low:.1%} to {errors.high:.1%})"
+    )

@@ -105,7 +105,8 @@ def _priors(bundle: Bundle, grid: Grid) -> list[Hazard]:
     found = []
     for component in bundle.topology.services:
         for fault, entry in CATALOGUE.items():
-            words = f"The history has no incidents: the catalogue's prior of {entry.prior_per_day:g} a day stands in for a rate."
+            rare = f"{entry.prior_per_day:g} a day"
+            words = f"The history has no incidents: the catalogue's prior of {rare} stands in for a rate."
             rate = np.full(len(grid.starts_s), entry.prior_per_day / DAY_S)
             found.append(Hazard(component, fault.value, fault, rate, 0, (words,)))
     return [_at_the_entry(hazard, bundle, grid) for hazard in found if _plausible(hazard, bundle.topology.entry)]

@@ -7,9 +7,11 @@ shares, worse for stronger issues. Same bundle, arguments and generator state: s
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import numpy as np
 from scipy.special import betaincinv, ndtri
@@ -114,6 +116,7 @@ class _Writer:
         for hazard in every:
             key = hazard.component, hazard.fault
             self._expected[key] = self._expected.get(key, 0.0) + hazard.expected(grid.cell_s)
+        self._marks: dict[str, tuple[float, ...]] = {}
         self._seen_faults = {hazard.fault for hazard in every if hazard.seen}
         self._seen_at = {hazard.component for hazard in every if hazard.seen}
         self._seen_pairs = {(hazard.component, hazard.fault) for hazard in every if hazard.seen}
@@ -157,16 +160,21 @@ class _Writer:
 
     def _severity(self, hazard: Hazard, draw: _Draw, felt: Impact) -> Severity:
         """The kind's own shares, the stronger the worse; the predicted impact where no severity was ever recorded."""
-        model = self._bundle.incidents
-        if not model.total:
+        if not self._bundle.incidents.total:
             return _severity_of(felt)
-        shares = model.severity_shares(hazard.kind)
-        marks = np.cumsum([shares[each] for each in _BY_WEIGHT])
+        marks = self._severity_marks(hazard.kind)
         u = (draw.strength_u + draw.severity_u) / 2
         spread_u = (
             2 * u * u if u < 0.5 else 1 - 2 * (1 - u) ** 2
         )  # a mean of two uniforms is triangular: back to uniform
-        return _BY_WEIGHT[min(int(np.searchsorted(marks, spread_u * marks[-1], side="right")), 3)]
+        return _BY_WEIGHT[min(bisect_right(marks, spread_u * marks[-1]), 3)]
+
+    def _severity_marks(self, kind: str) -> tuple[float, ...]:
+        """The kind's severities from the lightest on, summed up."""
+        if kind not in self._marks:
+            shares = self._bundle.incidents.severity_shares(kind)
+            self._marks[kind] = tuple(accumulate(shares[each] for each in _BY_WEIGHT))
+        return self._marks[kind]
 
     def _novelty(self, draw: _Draw) -> float:
         hazard = draw.hazard

@@ -2,7 +2,8 @@
 
 Each component behaves as usual (its forecast load; for other metrics the history's last hours, resampled in blocks so
 that they keep their own rhythm: Politis & Romano 1994) and then feels the issues that touch it. Where issues overlap,
-added latencies add up and shares multiply. The issues are the incidents of the result: ground truth for whoever learns or drills on it.
+added latencies add up and shares multiply. The issues are the incidents of the result: the truth, for who learns or
+drills on it.
 """
 
 from collections.abc import Sequence
