@@ -5,7 +5,7 @@ A file that is there and can't be read raises InvalidDocument: a report never gu
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from chaosprsa.documents import read_document, read_lines
@@ -27,7 +27,10 @@ Noun = TypeVar("Noun")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """An outcome and the folder it lies in, relative to the working folder."""
+    """An outcome and the folder it lies in, relative to the working folder.
+
+    candidate: it was played again, with an allocation that a search proposed; its folder is the issue's with a suffix.
+    """
 
     study: str
     folder: str
@@ -36,6 +39,15 @@ class Trial:
     @property
     def name(self) -> str:
         return f"{self.outcome.issue.fault} on {self.outcome.issue.component}"
+
+    @property
+    def candidate(self) -> bool:
+        return PurePath(self.folder).name != self.outcome.issue.id
+
+    @property
+    def anchor(self) -> str:
+        """The page's id for it."""
+        return f"trial-{self.study}-{PurePath(self.folder).name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +64,11 @@ class Contents:
     recommendation: Recommendation | None
     plan: RolloutPlan | None
     rollout: RolloutOutcome | None
+
+    @property
+    def rehearsals(self) -> tuple[Trial, ...]:
+        """The trials of what production has now; the others are checks of candidates."""
+        return tuple(trial for trial in self.trials if not trial.candidate)
 
     @property
     def lineages(self) -> tuple[Lineage, ...]:
@@ -113,6 +130,6 @@ def _trials(workspace: Workspace) -> tuple[Trial, ...]:
 
 
 def _unplayed(studies: tuple[Study, ...], trials: tuple[Trial, ...]) -> tuple[tuple[str, str], ...]:
-    played = {(trial.study, trial.outcome.issue.id) for trial in trials}
+    played = {(trial.study, trial.outcome.issue.id) for trial in trials if not trial.candidate}
     wanted = [(study.name, item.issue.id) for study in studies for item in study.items]
     return tuple(pair for pair in wanted if pair not in played)

@@ -130,7 +130,7 @@ def test_words_from_data_never_become_markup(workspace, render, nouns):
     issue = nouns.make_issue(id="bad<b>", kind=ATTACK, components=(ATTACK, "gateway"), evidence=(ATTACK,))
     outcome = nouns.make_outcome(issue=issue, id=ATTACK, reasons=(ATTACK,), verdict=Verdict.FAILED)
     write_lines(workspace.issues / "issues.jsonl", [issue])
-    write_document(workspace.outcomes("next") / "x" / "outcome.json", outcome)
+    write_document(workspace.outcomes("next") / "bad<b>" / "outcome.json", outcome)
     write_document(
         workspace.recommendation / "recommendation.json", nouns.make_recommendation(notes=(ATTACK,), currency=ATTACK)
     )
@@ -163,3 +163,11 @@ def test_a_hundred_issues_and_trials_stay_a_page_of_a_few_megabytes(workspace, r
         outcome = nouns.make_outcome(issue=nouns.make_issue(id=f"issue-{number}"), id=f"outcome-{number}")
         write_document(workspace.outcomes("next") / f"issue-{number}" / "outcome.json", outcome)
     assert len(render(workspace)) < 6_000_000
+
+
+def test_a_check_of_a_candidate_is_no_rehearsal_of_what_is_there_now(workspace, render, nouns):
+    checked = nouns.make_outcome(verdict=Verdict.PASSED, id="outcome-again")
+    write_document(workspace.outcomes("next") / "pod-kill-checkout-check-1" / "outcome.json", checked)
+    text = Outline(render(workspace)).text
+    assert "pod-kill on checkout, checked again with the candidate" in text
+    assert "2 passed, 2 failed, 1 invalid" in text

@@ -52,7 +52,7 @@ class _Layout:
     @classmethod
     def of(cls, rows: Sequence[Prediction], width: int) -> "_Layout":
         if width < 500:
-            return cls(left=8, row_px=36, above=True)
+            return cls(left=16, row_px=36, above=True)
         longest = max(svg.text_px(row.name[:LABEL_CHARACTERS]) for row in rows)
         return cls(left=longest + 12, row_px=24, above=False)
 
@@ -82,7 +82,7 @@ def _row(row: Prediction, top: float, layout: _Layout, x: Scale, form: Callable[
 def _name(name: str, middle: float, layout: _Layout) -> Markup:
     shown = name if len(name) <= LABEL_CHARACTERS else name[: LABEL_CHARACTERS - 1] + "…"
     if layout.above:
-        return svg.text(layout.left, middle - 10, shown, "tick")
+        return svg.text(0, middle - 10, shown, "tick")
     return svg.text(layout.left - 8, middle + 4, shown, "tick", "end")
 
 

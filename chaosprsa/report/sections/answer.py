@@ -109,11 +109,11 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str, str]]:
 
 
 def _trial_fact(contents: Contents) -> tuple[str, str, str]:
-    if not contents.trials:
-        return "Rehearsals", "inconclusive", "none was played"
-    verdicts = [trial.outcome.verdict for trial in contents.trials]
+    if not contents.rehearsals:
+        return "Rehearsals, as it is now", "inconclusive", "none was played"
+    verdicts = [trial.outcome.verdict for trial in contents.rehearsals]
     counted = [f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts]
-    return "Rehearsals", "", ", ".join(counted)
+    return "Rehearsals, as it is now", "", ", ".join(counted)
 
 
 def _rollout_fact(contents: Contents) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from chaosprsa.types import Outcome, Phase, Verdict
 
 def view(contents: Contents) -> Mapping[str, Any]:
     """What impact.html.j2 shows."""
-    valid = [trial for trial in contents.trials if trial.outcome.verdict is not Verdict.INVALID]
+    valid = [trial for trial in contents.rehearsals if trial.outcome.verdict is not Verdict.INVALID]
     latency = [_latency(trial) for trial in valid]
     errors = [_errors(trial) for trial in valid]
     return {

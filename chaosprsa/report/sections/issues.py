@@ -16,7 +16,7 @@ def view(contents: Contents) -> Mapping[str, Any]:
     return {
         "issues": issues,
         "chart": figure(lambda width: issue_timeline(issues, rows, width)) if issues else None,
-        "played": {trial.outcome.issue.id: trial.outcome.id for trial in contents.trials},
+        "played": {trial.outcome.issue.id: trial.anchor for trial in contents.rehearsals},
     }
 
 
