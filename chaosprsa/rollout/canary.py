@@ -15,9 +15,14 @@ def canary_name(service: str) -> str:
     return f"{service}{SUFFIX}"
 
 
-def is_canary_pod(pod: str, service: str) -> bool:
+def is_canary_pod(service: str, pod: str) -> bool:
     """Whether a pod of this name is the service's canary: Deployments name pods after themselves."""
     return pod.startswith(f"{canary_name(service)}-")
+
+
+def is_stable_pod(service: str, pod: str) -> bool:
+    """Whether it is another one."""
+    return not is_canary_pod(service, pod)
 
 
 def canary_manifest(workload: Manifest, change: ServiceChange, plan_hash: str) -> Manifest:

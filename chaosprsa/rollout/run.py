@@ -18,7 +18,8 @@ from chaosprsa.progress import Progress, silent
 from chaosprsa.rollout.experiment import APPROVAL_VARIABLE, PROMETHEUS_VARIABLE, rollout_experiment
 from chaosprsa.rollout.outcome import rollout_outcome, was_kept
 from chaosprsa.rollout.plan import check_approval, check_in_time
-from chaosprsa.rollout.steps import LONGEST, READY_TIMEOUT_S
+from chaosprsa.rollout.steps import READY_TIMEOUT_S
+from chaosprsa.rollout.watch import LONGEST
 from chaosprsa.running import ChaosRun, run_chaos
 from chaosprsa.settings import Settings
 from chaosprsa.types import Allocation, RolloutOutcome, RolloutPlan

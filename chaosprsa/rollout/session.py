@@ -4,6 +4,7 @@ It lives in the process that plays the experiment. When that process is killed n
 cluster says how to go back, and `chaos prsa restore` does.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from chaosprsa.cluster import Cluster, Production, Snapshot
 from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput, Refused
 from chaosprsa.history.prometheus import PrometheusClient
-from chaosprsa.rollout.canary import is_canary_pod
+from chaosprsa.rollout.canary import is_canary_pod, is_stable_pod
 from chaosprsa.rollout.judge import SUCCESSFUL, Judgement, judge_canary, judge_objective, total, worst
 from chaosprsa.rollout.plan import check_approval, check_in_time
 from chaosprsa.rollout.traffic import Readings
@@ -54,7 +55,7 @@ class Session:
                 f'namespace "{self.plan.namespace}": a run that was interrupted left changes ({left[0].reason}). '
                 "Undo them first: chaos prsa restore"
             )
-        gaps = self.production.missing_from(Allocation(services=tuple(one.before for one in self.plan.changes)))
+        gaps = self.production.missing_from(self.allocation(after=False))
         if gaps:
             raise Refused(
                 f"plan {self.plan.hash}: production is no longer what the plan starts from ({'; '.join(gaps)}). "
@@ -67,6 +68,15 @@ class Session:
         """Whether the canaries were judged good and nothing has gone wrong since."""
         return not self.problem and self.judgement is not None and self.judgement.phase == SUCCESSFUL
 
+    @property
+    def all_promoted(self) -> bool:
+        """Whether every change of the plan has been made and nothing has gone wrong."""
+        return self.may_go_on and set(self.promoted) == {change.service for change in self.plan.changes}
+
+    def allocation(self, after: bool) -> Allocation:
+        """What the plan's services had before, or have after it."""
+        return Allocation(services=tuple(one.after if after else one.before for one in self.plan.changes))
+
     def readings(self) -> Readings:
         """Counters of the entry and of every service with a canary; none is read yet."""
         services = dict.fromkeys((self.plan.slo.service, *self.canaries))
@@ -78,8 +88,8 @@ class Session:
         judgements = [self.judge_entry(seen, alpha)]
         entry = total(seen.slots(slo.service))
         for service in self.canaries:
-            canary = seen.slots(service, lambda pod, service=service: is_canary_pod(pod, service))
-            stable = seen.slots(service, lambda pod, service=service: not is_canary_pod(pod, service))
+            canary = seen.slots(service, functools.partial(is_canary_pod, service))
+            stable = seen.slots(service, functools.partial(is_stable_pod, service))
             judgements.append(judge_canary(service, canary, stable, entry, slo, alpha))
         found = worst(judgements)
         return found if found.phase != SUCCESSFUL else _together(judgements)

@@ -221,9 +221,9 @@ def test_a_stateful_set_with_its_own_volumes_has_no_canary():
 
 
 def test_a_canarys_pods_are_told_by_their_deployments_name():
-    assert is_canary_pod("cart-canary-6f7-x", "cart")
-    assert not is_canary_pod("cart-6f7-x", "cart")
-    assert not is_canary_pod("cart-canary-6f7-x", "checkout")
+    assert is_canary_pod("cart", "cart-canary-6f7-x")
+    assert not is_canary_pod("cart", "cart-6f7-x")
+    assert not is_canary_pod("checkout", "cart-canary-6f7-x")
 
 
 # ---- outcomes

@@ -1,0 +1,37 @@
+"""Watching production for a while: a look now and then, longer where traffic is thin, shorter where it clearly fails."""
+
+import time
+from collections.abc import Callable
+
+from chaosprsa.errors import SourceUnreachable
+from chaosprsa.rollout.judge import ALPHA, FAILED, INCONCLUSIVE, SUCCESSFUL, Judgement
+from chaosprsa.rollout.traffic import Readings
+
+LOOKS = 10  # while one watches; each look's alpha is so small that all of them together add little to the last one's
+LOOK_ALPHA = ALPHA / 100
+LONGEST = 4  # times the planned length, while there are too few requests to judge
+SOONEST_S = 1.0
+
+
+def watch(seen: Readings, judge: Callable[[Readings, float], Judgement], seconds: float) -> Judgement:
+    """Judge what happens in the next `seconds`, longer (up to four times) while there is too little to judge.
+
+    A clear failure ends it early. Without an answer from Prometheus it is inconclusive.
+    """
+    began = time.monotonic()
+    found = _look(seen, judge, LOOK_ALPHA)
+    while (elapsed_s := time.monotonic() - began) < seconds * LONGEST:
+        time.sleep(min(max(seconds / LOOKS, SOONEST_S), max(seconds - elapsed_s, SOONEST_S)))
+        at_end = time.monotonic() - began >= seconds
+        found = _look(seen, judge, ALPHA if at_end else LOOK_ALPHA)
+        if found.phase == FAILED or (at_end and found.phase == SUCCESSFUL):
+            return found
+    return found
+
+
+def _look(seen: Readings, judge: Callable[[Readings, float], Judgement], alpha: float) -> Judgement:
+    try:
+        seen.mark()
+        return judge(seen, alpha)
+    except SourceUnreachable as error:
+        return Judgement(phase=INCONCLUSIVE, reason=str(error))
