@@ -1,4 +1,4 @@
-"""Watching production for a while: a look now and then, longer where traffic is thin, shorter where it clearly fails."""
+"""Watching production: a look now and then, for longer where traffic is thin, until it clearly fails."""
 
 import time
 from collections.abc import Callable
