@@ -65,11 +65,11 @@ def repaired(space: Space, evaluate: Evaluate, start: Ints) -> Found:
     return _found(here, scores, 0)
 
 
-def lowered(space: Space, evaluate: Evaluate, start: Found) -> Found:
+def lowered(space: Space, evaluate: Evaluate, start: Found, sizes: tuple[int, ...] = SIZES) -> Found:
     """Down, in ever smaller steps, then by exchanges, as long as something saves and the constraints hold."""
     here = start
     for _ in range(MOST_EXCHANGES):
-        for size in reversed(SIZES):
+        for size in sorted(sizes, reverse=True):
             here = _cut_all(space, evaluate, here, size)
         cheaper = _exchanged(space, evaluate, here)
         if cheaper is None:

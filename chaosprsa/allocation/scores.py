@@ -9,6 +9,7 @@ from chaosprsa.allocation.space import Floats, Ints, Space
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import Judged
 
+ALLOWING = 0.05
 SOFT = 12.0  # the higher, the closer the soft maximum is to the maximum
 
 
@@ -33,26 +34,32 @@ class Objective:
     """Cost, and the constraints: the SLO in every draw of every issue that the most generous allocation survives.
 
     refuted: points that failed in the shadow. More of everything never does worse, so whatever they dominate fails too.
+    allowing: where nothing can be survived, the constraint is to miss the SLO hardly more than the most generous one.
     survivable, hopeless: issues by whether the most generous allocation survives them as predicted.
     """
 
-    def __init__(self, space: Space, rehearsal: Rehearsal, refuted: tuple[Ints, ...] = ()) -> None:
+    def __init__(
+        self, space: Space, rehearsal: Rehearsal, refuted: tuple[Ints, ...] = (), *, allowing: bool = False
+    ) -> None:
         self.space = space
         self.refuted = refuted
         generous = space.capacity(space.high[None])
         survived = rehearsal(generous).violation[0, :, 0] <= 0.0
         self.survivable = tuple(issue for issue, lived in zip(rehearsal.issues, survived, strict=True) if lived)
         self.hopeless = tuple(issue for issue in rehearsal.issues if issue not in self.survivable)
-        self.rehearsal = replace(rehearsal, issues=self.survivable)
-        self._binding = self.rehearsal(generous).violation[0] <= 0.0  # (issues, draws)
+        self.rehearsal = rehearsal if allowing else replace(rehearsal, issues=self.survivable)
+        least = self.rehearsal(generous).violation[0]  # (issues, draws)
+        self._allowance = least * (1 + ALLOWING) if allowing else np.zeros_like(least)
+        self._binding = least <= self._allowance
         self.evaluated = 0
 
     def __call__(self, points: Ints) -> Scores:
         """points: shape (candidates, services, 3)."""
         self.evaluated += len(points)
         judged = self.rehearsal(self.space.capacity(points))
-        violation = np.where(self._binding, judged.violation, 0.0).max(axis=(1, 2), initial=0.0)
-        potential = np.where(self._binding, judged.potential, 0.0).sum(axis=(1, 2))
+        missed = np.maximum(judged.violation - self._allowance, 0.0)
+        violation = np.where(self._binding, missed, 0.0).max(axis=(1, 2), initial=0.0)
+        potential = np.where(self._binding & (missed > 0), judged.potential, 0.0).sum(axis=(1, 2))
         tightness = self._tightness(judged)
         for failed in self.refuted:
             beaten = (points <= failed).all(axis=(1, 2))

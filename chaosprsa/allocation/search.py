@@ -106,7 +106,7 @@ class Study:
     """An Optuna study in memory, with what was tried."""
 
     def __init__(self, space: Space, seed: int, high: Ints) -> None:
-        import optuna  # noqa: PLC0415  # takes a second
+        import optuna  # takes a second
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna = optuna
@@ -184,7 +184,8 @@ class Study:
 
     def write(self, storage: Path) -> None:
         """The study as a journal file; an older one at that place is replaced."""
-        journal = self._optuna.storages.journal
+        from optuna.storages import journal
+
         storage.parent.mkdir(parents=True, exist_ok=True)
         half = storage.with_name(f".{storage.name}.part")
         half.unlink(missing_ok=True)

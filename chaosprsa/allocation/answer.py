@@ -1,0 +1,129 @@
+"""The recommendation as a noun, with everything that a reader must know beside it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+
+from chaosprsa.allocation.confidence import confidence
+from chaosprsa.allocation.engine import Candidate
+from chaosprsa.allocation.explain import directives
+from chaosprsa.allocation.run import Considered, Run
+from chaosprsa.allocation.survival import roomier
+from chaosprsa.allocation.threats import USUAL, in_words
+from chaosprsa.documents import lineage, to_json
+from chaosprsa.shadow import scaled
+from chaosprsa.types import PolicyResult, Recommendation, Survival
+
+MOST_NAMED = 4
+
+
+def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, namespace: str) -> Recommendation:
+    """first: the candidate whose search is told."""
+    engine, case = run.engine, run.engine.case
+    space, fit = engine.space, engine.twin.fit
+    lapses_at = case.now + timedelta(hours=case.safety.lapse_hours)
+    check = chosen.check
+    sure = confidence(fit, bool(check and check.passed), bool(check and check.refuted), check is not None)
+    recommended = space.allocation(chosen.point)
+    told = directives(space, engine.holding(), chosen.point, sure, lapses_at, fit.trusted)
+    parents = (*(outcome.lineage for outcome in run.outcomes), *(issue.lineage for issue in case.issues))
+    content = [to_json(recommended), to_json(case.production), case.seed, case.now.isoformat(), namespace]
+    made = lineage("recommendation", content, tuple({parent.id: parent for parent in parents}.values()))
+    return Recommendation(
+        id=made.id,
+        created=case.now,
+        lapses_at=lapses_at,
+        seed=case.seed,
+        namespace=namespace,
+        now=space.allocation(space.present),
+        recommended=recommended,
+        directives=told,
+        cost_now_month=round(case.production.cost_month(case.prices), 4),
+        cost_recommended_month=round(recommended.cost_month(case.prices), 4),
+        currency=case.prices.currency,
+        survivals=_survivals(run, chosen, present),
+        search=first.search,
+        policy=_policy(chosen, first),
+        twin=fit,
+        checks=tuple(run.words),
+        confidence=sure,
+        notes=tuple(dict.fromkeys(_notes(run, chosen, present))),
+        lineage=made,
+    )
+
+
+def _survivals(run: Run, chosen: Considered, present: Considered) -> tuple[Survival, ...]:
+    return tuple(
+        Survival(
+            issue_id=issue.id,
+            component=issue.component,
+            fault=issue.fault,
+            probability=issue.probability,
+            now=present.verdicts.survived[issue.id],
+            recommended=chosen.verdicts.survived[issue.id],
+            evidence=chosen.verdicts.by[issue.id],
+        )
+        for issue in run.engine.case.issues
+    )
+
+
+def _policy(chosen: Considered, first: Candidate) -> PolicyResult:
+    return chosen.candidate.policy if chosen.candidate else first.policy
+
+
+def _notes(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
+    yield from run.notes
+    yield from _about_the_twin(run)
+    yield from _about_what_is_lost(run, chosen, present)
+    yield from _about_the_shadow(run, chosen)
+    yield from run.engine.space.notes
+
+
+def _about_the_twin(run: Run) -> Iterator[str]:
+    fit = run.engine.twin.fit
+    if not fit.trusted:
+        yield f"the twin is not trusted ({fit.reason}): only trials in the shadow count as evidence"
+    yield from run.engine.twin.notes
+
+
+def _about_what_is_lost(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
+    engine = run.engine
+    hopeless = [issue for issue in engine.hopeless if issue.id != USUAL]
+    if any(issue.id == USUAL for issue in engine.hopeless):
+        yield "the usual peak load alone misses the SLO at every allowed allocation; raise [safety]'s limits or the SLO"
+    if hopeless:
+        named = ", ".join(in_words(issue) for issue in hopeless[:MOST_NAMED])
+        more = f" and {len(hopeless) - MOST_NAMED} more" if len(hopeless) > MOST_NAMED else ""
+        yield f"no allowed allocation survives {named}{more}, by the twin: left out of the search"
+    if not engine.survivable:
+        yield "nothing can be survived within the limits: the recommendation misses the SLO by as little as they allow"
+    if not engine.case.issues:
+        yield "no issues were given: the recommendation only carries the usual load"
+    for issue in engine.case.issues:
+        before, after = present.verdicts.survived[issue.id], chosen.verdicts.survived[issue.id]
+        if before and after is False:
+            yield f"it no longer survives {in_words(issue)}, which production survives now; it loses less in the others"
+    if chosen is present:
+        yield _why_nothing_changes(run)
+
+
+def _why_nothing_changes(run: Run) -> str:
+    if np.array_equal(run.considered[-1].point, run.engine.space.present):
+        return "production's present allocation is the cheapest that holds"
+    if not run.engine.twin.fit.trusted:
+        return "production stays as it is: no candidate has passed in the shadow, and the twin alone is no evidence"
+    return "production stays as it is: no candidate loses less, or as little for less money"
+
+
+def _about_the_shadow(run: Run, chosen: Considered) -> Iterator[str]:
+    if chosen.check is None and chosen.candidate is not None:
+        yield "not checked in the shadow"
+    elif chosen.check is not None and chosen.check.refuted:
+        yield "it failed a check in the shadow; nothing that was tried there loses less"
+    elif chosen.check is not None and not chosen.check.conclusive:
+        yield "the shadow could not tell: its checks were inconclusive or invalid"
+    full = run.engine.space.allocation(chosen.point)
+    wider = roomier(full, scaled(full, run.scale), run.scale)
+    if chosen.check is not None and wider:
+        yield f"pods are whole: in the shadow {', '.join(wider)} had more of them for its load than production will"

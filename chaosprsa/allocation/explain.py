@@ -1,0 +1,93 @@
+"""Directives, each with its reason in words: the issue that binds it and what would happen with less."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Ints, Space
+from chaosprsa.allocation.threats import in_words
+from chaosprsa.twin import Rehearsal
+from chaosprsa.types import AllocationField, Directive, Slo
+
+_UNITS = {REPLICAS: "replicas", CPU: "m CPU", MEMORY: "MiB"}
+_FIELDS = {
+    REPLICAS: AllocationField.REPLICAS,
+    CPU: AllocationField.CPU_LIMIT,
+    MEMORY: AllocationField.MEMORY_LIMIT,
+}
+_REQUESTS = {CPU: (AllocationField.CPU_REQUEST, 0), MEMORY: (AllocationField.MEMORY_REQUEST, 1)}
+
+
+def directives(
+    space: Space, rehearsal: Rehearsal, point: Ints, confidence: float, lapses_at: datetime, trusted: bool
+) -> tuple[Directive, ...]:
+    """One for each field that changes. rehearsal: the issues that the point is meant to survive."""
+    changed = [(int(at), int(part)) for at, part in np.argwhere(point != space.present)]
+    less = [_with_less(space, point, at, part) for at, part in changed]
+    reasons = _reasons(space, rehearsal, point, changed, less) if changed else []
+    now, then = space.requests(space.present), space.requests(point)
+    found = []
+    for (at, part), reason in zip(changed, reasons, strict=True):
+        said = (
+            reason if trusted else f"{reason}; by a twin that is not trusted, so only the shadow's trials speak for it"
+        )
+        service = space.services[at]
+        moves = [(_FIELDS[part], int(space.present[at, part]), int(point[at, part]), said)]
+        if part in _REQUESTS and now[at, _REQUESTS[part][1]] != then[at, _REQUESTS[part][1]]:
+            field, column = _REQUESTS[part]
+            share = space.ratio[at, column]
+            moves.append((field, int(now[at, column]), int(then[at, column]), f"stays at {share:.0%} of its limit"))
+        found += [
+            Directive(
+                target=service,
+                field=field,
+                from_=before,
+                to=after,
+                reason=why,
+                confidence=confidence,
+                lapses_at=lapses_at,
+            )
+            for field, before, after, why in moves
+        ]
+    return tuple(found)
+
+
+def _with_less(space: Space, point: Ints, at: int, part: int) -> Ints:
+    """What it was where it grows, one step less where it shrinks."""
+    less = point.copy()
+    if point[at, part] > space.present[at, part]:
+        less[at, part] = space.present[at, part]
+    else:
+        less[at, part] = max(point[at, part] - space.step[at, part], min(space.low[at, part], point[at, part]))
+    return less
+
+
+def _reasons(
+    space: Space, rehearsal: Rehearsal, point: Ints, changed: Sequence[tuple[int, int]], less: Sequence[Ints]
+) -> list[str]:
+    if not rehearsal.issues:
+        return ["as little of the SLO is missed as the limits allow"] * len(changed)
+    judged = rehearsal(space.capacity(np.stack(less)))
+    reasons = []
+    for row, (at, part) in enumerate(changed):
+        grows = point[at, part] > space.present[at, part]
+        worst = np.unravel_index(int(judged.violation[row].argmax()), judged.violation[row].shape)
+        held = f"{less[row][at, part]} {_UNITS[part]}"
+        if judged.violation[row][worst] > 0:
+            missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
+            reasons.append(f"with {held} {in_words(rehearsal.issues[worst[0]])} would put {missed}")
+        elif grows:
+            reasons.append("room beyond the predicted issues, where that costs less than a missed SLO is likely to")
+        elif point[at, part] == space.low[at, part]:
+            reasons.append("no issue needs more, and this is the least that is allowed or was seen in use")
+        else:
+            reasons.append(f"every issue that can be survived is survived with this much; {held} would be enough alone")
+    return reasons
+
+
+def _missed(latency_s: float, failed: float, slo: Slo) -> str:
+    slow = latency_s * 1000 > slo.latency_ms
+    late = f"p{slo.latency_percentile:g} at {latency_s * 1000:.0f} ms (SLO {slo.latency_ms:g} ms)"
+    bad = f"{failed:.1%} of answers in error (SLO {1 - slo.success_ratio:.1%})"
+    return late if slow else bad

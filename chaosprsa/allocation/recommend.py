@@ -1,0 +1,145 @@
+"""Outcomes -> a recommendation: calibrate, search, fine-tune, ask the shadow, and say how sure that is.
+
+Order of trust: a failure in the shadow outweighs everything; then a pass there; then a twin that told held-out trials.
+A twin that did not is used to propose, never as evidence: without a pass in the shadow production then stays as it is.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from chaosprsa.allocation.answer import answer
+from chaosprsa.allocation.checking import MOST_CHECKS, Check, checked, tightened
+from chaosprsa.allocation.engine import Candidate, Case, Engine, EntryLoad
+from chaosprsa.allocation.run import Considered, Run
+from chaosprsa.allocation.survival import verdicts
+from chaosprsa.errors import BadInput
+from chaosprsa.progress import Progress, silent
+from chaosprsa.settings import SafetyTable
+from chaosprsa.shadow import scaled
+from chaosprsa.types import Allocation, Outcome, Prices, Recommendation, SimulatedIssue, Slo, Topology
+
+
+def recommend(
+    *,
+    outcomes: Sequence[Outcome],
+    issues: Sequence[SimulatedIssue],
+    production: Allocation,
+    load: EntryLoad,
+    topology: Topology,
+    slo: Slo,
+    prices: Prices,
+    safety: SafetyTable,
+    scale: float,
+    seed: int,
+    now: datetime,
+    namespace: str = "",
+    storage: Path | None = None,
+    check: Check | None = None,
+    progress: Progress = silent,
+    phases_s: tuple[float, float] = (120.0, 60.0),
+    trials: int = 96,
+    timeout_s: float = 10.0,
+) -> Recommendation:
+    """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
+
+    load: at production's entry. scale: the shadow's share of it. storage: where the Optuna study is written, none if
+    None. check: plays an allocation (at the shadow's scale) and returns its outcomes; asked at most twice. phases_s:
+    a trial's fault and after phases, by which the twin judges too. trials: Optuna's. timeout_s: users give up after it.
+
+    Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be.
+    """
+    case = Case(
+        issues=tuple(issues),
+        production=production,
+        load=load,
+        topology=topology,
+        slo=slo,
+        prices=prices,
+        safety=safety,
+        seed=seed,
+        now=now,
+        phases_s=phases_s,
+        trials=trials,
+        timeout_s=timeout_s,
+    )
+    _refuse_contradictions(case, scale)
+    progress("calibrating the twin", 0.0)
+    run = Run(Engine(case, outcomes), tuple(outcomes), scale)
+    first = run.engine.propose(storage, progress)
+    _consider(run, first, check, progress)
+    chosen, present = _chosen(run)
+    return answer(run, chosen, present, first, namespace)
+
+
+def _refuse_contradictions(case: Case, scale: float) -> None:
+    if not 0 < scale <= 1:
+        raise BadInput(f"scale: {scale}, expected above 0 and at most 1 (the shadow's share of production)")
+    if case.now.tzinfo is None:
+        raise BadInput("now: it has no time zone")
+    services = set(case.topology.services)
+    strange = sorted({issue.component for issue in case.issues} - services)
+    if strange:
+        raise BadInput(f"issues: they start at {', '.join(strange)}, which the topology doesn't name")
+    if len({issue.id for issue in case.issues}) < len(case.issues):
+        raise BadInput("issues: two have the same id; draw them again")
+    extra = sorted({one.service for one in case.production.services} - services)
+    if extra:
+        raise BadInput(f"production's allocation names {', '.join(extra)}, which the topology doesn't")
+
+
+def _consider(run: Run, first: Candidate, check: Check | None, progress: Progress) -> None:
+    """The first candidate, and after a counterexample one more; each asked in the shadow where there is one."""
+    candidate, refuted = first, []
+    for number in range(1, MOST_CHECKS + 1):
+        engine = run.engine
+        if check is None:
+            run.considered.append(Considered(candidate.point, candidate, None, run.shown(candidate.point)))
+            return
+        progress(f"checking candidate {number} in the shadow", 0.95)
+        small = scaled(engine.space.allocation(candidate.point), run.scale)
+        hopeless = {issue.id for issue in engine.hopeless} if engine.twin.fit.trusted else set()
+        expected = frozenset(issue.id for issue in engine.case.issues) - hopeless
+        told = checked(number, check(small), expected)
+        run.outcomes += told.outcomes
+        run.words += told.words
+        run.considered.append(Considered(candidate.point, candidate, told, run.shown(candidate.point)))
+        if not told.refuted or number == MOST_CHECKS:
+            return
+        refuted.append(candidate.point)
+        run.engine = Engine(engine.case, run.outcomes)
+        share = tightened(engine.case.slo, told.failed)
+        run.notes.append(
+            f"candidate {number} failed in the shadow ({told.failed[0].issue.fault.value} on "
+            f"{told.failed[0].issue.component}); the next is searched to hold {share:.0%} of the SLO's latency"
+        )
+        candidate = run.engine.propose(None, progress, tuple(refuted), share, trials=32)
+        if any((candidate.point <= failed).all() for failed in refuted):
+            run.notes.append("there is nothing more generous within the limits")
+            return
+
+
+def _chosen(run: Run) -> tuple[Considered, Considered]:
+    """The considered point that loses least, then the cheapest; production as it is is always among them."""
+    space, final, trusted = run.engine.space, run.engine.final, run.engine.twin.fit.trusted
+    present = Considered(space.present, None, None, run.shown(space.present))
+    everyone = [*run.considered, present]
+    for one in everyone:
+        one.shown = run.shown(one.point)
+        one.verdicts = verdicts(space, final, one.point, one.shown, trusted)
+    probabilities = {issue.id: issue.probability for issue in final.issues}
+
+    def rank(one: Considered) -> tuple[float, float]:
+        lost = one.verdicts.weighted(probabilities) if one.verdicts else 0.0
+        return round(lost, 6), float(space.cost_month(one.point[None])[0])
+
+    if trusted:
+        return min(everyone, key=rank), present
+    return next((one for one in run.considered if _speaks_for(one, present)), present), present
+
+
+def _speaks_for(one: Considered, present: Considered) -> bool:
+    """Where the twin is not trusted: the shadow passed it, and it loses nothing there that production survives."""
+    if one.check is None or one.check.refuted or not one.check.passed:
+        return False
+    return all(one.shown.passed.get(issue, True) for issue, passed in present.shown.passed.items() if passed)

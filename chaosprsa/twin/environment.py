@@ -1,0 +1,55 @@
+"""Random situations for the policy: an issue or none, a load, a system a little unlike the calibrated one.
+
+Reinforcement learning's environment without its loop: `Situations` is drawn once (reset), `play` shows how allocations
+do in it (step). Every call with the same situations meets the same randomness.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chaosprsa.twin.course import Course, Effects, effects_of, standard_course
+from chaosprsa.twin.fluid import Capacity, simulate
+from chaosprsa.twin.judge import judged
+from chaosprsa.twin.parameters import Parameters
+from chaosprsa.twin.queueing import Floats
+from chaosprsa.twin.trials import Rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class Situations:
+    """Situations drawn for one rehearsal; load_share: shape (situations,), of the peak."""
+
+    rehearsal: Rehearsal
+    parameters: Parameters
+    effects: Effects
+    course: Course
+    load_share: Floats
+
+    def play(self, capacity: Capacity) -> tuple[Floats, Floats]:
+        """capacity: shape (situations, services), one allocation for each. (violation (situations,), utilisation)."""
+        twin, slo = self.rehearsal.twin, self.rehearsal.slo
+        target = twin.graph.services.index(slo.service)
+        trace = simulate(twin, capacity, self.parameters, self.effects, self.course, target)
+        return judged(trace, self.course, slo).violation, trace.utilisation
+
+
+def draw_situations(rehearsal: Rehearsal, base_per_s: float, count: int, rng: np.random.Generator) -> Situations:
+    """Issues by their probability, loads between base and peak, parameters and strengths from their uncertainty."""
+    weight = np.array([issue.probability for issue in rehearsal.issues])
+    which = rng.choice(len(weight), size=count, p=weight / weight.sum())
+    issues = [rehearsal.issues[at] for at in which]
+    noise, twin = rehearsal.noise, rehearsal.twin
+    strength = np.array([issue.strength for issue in issues]) * np.exp(noise.strength * rng.standard_normal(count))
+    duration = np.array([issue.duration_s for issue in issues]) * np.exp(noise.duration * rng.standard_normal(count))
+    share = rng.uniform(min(base_per_s / rehearsal.load_per_s, 1.0), 1.0, count)
+    load = rehearsal.load_per_s * share * np.exp(noise.load * rng.standard_normal(count))
+    drawn = twin.drawn(rng, (count + 1) // 2)
+    parameters = Parameters(*(getattr(drawn, name)[1 : count + 1] for name in Parameters.__slots__))
+    return Situations(
+        rehearsal=rehearsal,
+        parameters=parameters,
+        effects=effects_of(issues, twin.graph.services, strength),
+        course=standard_course(duration, load, rehearsal.phases_s, rehearsal.step_s),
+        load_share=share,
+    )
