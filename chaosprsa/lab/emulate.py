@@ -6,7 +6,7 @@ latency); what is missing or can't be is set to usual values; every guess and ev
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,15 +85,16 @@ def _calls(topology: Topology, seen: _Seen, notes: list[str]) -> tuple[Edge, ...
 
 
 def _measured(edge: Edge, edges: list[Edge], seen: _Seen, notes: list[str]) -> Edge:
+    caller, between = seen.of("request_rate_per_s", edge.caller), f"{edge.caller}->{edge.callee}"
+    seen_between = seen.of("request_rate_per_s", between)
+    if caller and seen_between:
+        return replace(edge, calls_per_request=_clamped(seen_between / caller, CALLS, f"{between}: calls", notes))
     callers = [seen.of("request_rate_per_s", each.caller) for each in edges if each.callee == edge.callee]
     rate = seen.of("request_rate_per_s", edge.callee)
     if rate is None or None in callers:
         return edge
-    calls = rate / sum(caller or 0.0 for caller in callers)
-    name = f"{edge.caller} -> {edge.callee}"
-    return Edge(
-        caller=edge.caller, callee=edge.callee, calls_per_request=_clamped(calls, CALLS, f"{name}: calls", notes)
-    )
+    calls = rate / sum(each or 0.0 for each in callers)
+    return replace(edge, calls_per_request=_clamped(calls, CALLS, f"{between}: calls", notes))
 
 
 def _without_circles(topology: Topology, notes: list[str]) -> list[Edge]:
@@ -118,10 +119,7 @@ def _bounded(topology: Topology, edges: list[Edge], notes: list[str]) -> tuple[E
             break
         if not attempt:
             notes.append(f"calls: one request would cause {in_all:.0f}; they are scaled down to {CALLS_IN_ALL:g}")
-        edges = [
-            Edge(caller=edge.caller, callee=edge.callee, calls_per_request=edge.calls_per_request * 0.9)
-            for edge in edges
-        ]
+        edges = [replace(edge, calls_per_request=edge.calls_per_request * 0.9) for edge in edges]
     return tuple(edges)
 
 

@@ -42,7 +42,8 @@ def lab_history(
     rate, conditions = happen(topology, mishaps, load, rng)
     seen = flows(topology, rate, conditions)
     usual = flows(topology, load, {service.name: Conditions.usual(service, minutes) for service in topology.services})
-    incidents = tuple(_incident(mishap, topology, seen, usual, start) for mishap in mishaps)
+    recorded = [_incident(mishap, topology, seen, usual, start) for mishap in mishaps]
+    incidents = tuple(sorted(recorded, key=lambda incident: (incident.start, incident.component)))
     series = _series(topology, seen, conditions, rng)
     notes = (f"made by the lab's model: {days:g} days, seed {seed}, {len(incidents)} incidents",)
     return History(_frame(series, start, minutes), incidents, topology.topology, notes)

@@ -97,7 +97,7 @@ def _credentials(topology: LabTopology) -> Manifest:
 
 
 def _autoscalers(topology: LabTopology) -> list[Manifest]:
-    """On the last Deployment: it may go up when its pods use 80 % of what they request."""
+    """On the last Deployment: up when its pods use 80 % of what they request; down only by people or by a rollout."""
     names = [service.name for service in topology.services if service.kind == "Deployment"]
     return [_autoscaler(topology, name) for name in names[-1:]]
 
@@ -108,6 +108,7 @@ def _autoscaler(topology: LabTopology, name: str) -> Manifest:
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
         "minReplicas": 1,
         "maxReplicas": max(4, topology[name].replicas * 2),
+        "behavior": {"scaleDown": {"selectPolicy": "Disabled"}},
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": utilisation}}],
     }
     metadata = _metadata(topology, name, name)

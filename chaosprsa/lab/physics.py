@@ -17,7 +17,6 @@ from scipy.special import ndtr, ndtri
 from chaosprsa.lab.topology import LabService, LabTopology, calls_first, mean_calls, visits
 
 Floats = NDArray[np.float64]
-STATES = 512  # a station's number of requests is followed up to here at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +86,46 @@ def lognormal_quantile(mean: Floats, sd: Floats, share: float) -> Floats:
 def station(arrivals_per_s: Floats, work_s: float, cv: float, limit_cores: Floats, room: int) -> Station:
     """A pod with room for `room` requests. arrivals_per_s, limit_cores: shape (minutes,).
 
-    The states' weights are (arrivals x work)^n / product of min(k, limit), cut off at `room`.
+    The states' weights are (arrivals x work)^n / product of min(k, limit), cut off at `room`; from the first whole
+    number of cores at or above the limit on they are a geometric series.
     """
     shape = np.broadcast(arrivals_per_s, limit_cores).shape
-    offered = np.broadcast_to(arrivals_per_s * work_s, shape).reshape(-1, 1)
-    limit = np.broadcast_to(np.maximum(limit_cores, 1e-6), shape).reshape(-1, 1)
-    number = np.arange(1, min(room, STATES) + 1, dtype=float)
-    steps = np.log(np.maximum(offered, 1e-300)) - np.log(np.minimum(number, limit))
-    weights = np.concatenate([np.zeros((len(offered), 1)), np.cumsum(steps, axis=1)], axis=1)
-    weights = np.exp(weights - weights.max(axis=1, keepdims=True))
-    weights /= weights.sum(axis=1, keepdims=True)
-    refused = weights[:, -1].reshape(shape)
-    in_work = (weights[:, 1:] @ number).reshape(shape)
+    offered = np.broadcast_to(arrivals_per_s * work_s, shape)
+    limit = np.broadcast_to(np.maximum(limit_cores, 1e-6), shape)
+    ratio = np.clip(offered / limit, 1e-12, None)
+    head = min(int(np.ceil(limit.max())) if limit.size else 1, room)
+    weight, total, number = np.ones(shape), np.ones(shape), np.zeros(shape)
+    for count in range(1, head + 1):
+        weight = weight * offered / np.minimum(count, limit)
+        total, number = total + weight, number + count * weight
+    scale, tail, tail_number, last = _geometric(ratio, room - head)
+    total, number = scale * total + weight * tail, scale * number + weight * (tail * head + tail_number)
+    refused, in_work = weight * last / total, number / total
     served = np.maximum(arrivals_per_s * (1 - refused), 1e-12)
     alone = work_s / np.minimum(limit_cores, 1.0)
     mean = np.where(arrivals_per_s > 1e-9, np.maximum(in_work / served, alone), alone)
     crowd = np.clip(1 - alone / mean, 0.0, 0.98)
     squared = mean**2 * (1 + cv**2) * 2 / (2 - crowd)
     return Station(np.minimum(served * work_s / limit_cores, 1.0), mean, squared, in_work, refused)
+
+
+def _geometric(ratio: Floats, count: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of scale x ratio^k for k = 1..count: the scale, the sum, the sum of k times it, and the last.
+
+    The scale is 1 up to a ratio of 1, and 1 / ratio^count above, so that nothing overflows. At count 0 the last is 1.
+    """
+    rising = ratio > 1
+    q = np.where(rising, 1 / ratio, ratio)
+    near = np.abs(1 - q) * (count + 1) < 1e-4
+    q = np.where(near, 0.5, q)
+    power = q**count
+    plain = (1 - power) / (1 - q)  # q^j for j = 0..count - 1
+    weighted = q * (1 - count * q ** max(count - 1, 0) + (count - 1) * power) / (1 - q) ** 2  # j times it
+    total = np.where(near, count, np.where(rising, plain, q * plain))
+    number = np.where(rising, count * plain - weighted, q * (weighted + plain))
+    number = np.where(near, count * (count + 1) / 2, number)
+    scale = np.where(rising & ~near, power, 1.0)
+    return scale, total, number, np.where(near | rising, 1.0, power)
 
 
 def flows(topology: LabTopology, entry_per_s: Floats, conditions: Mapping[str, Conditions]) -> Mapping[str, Flow]:
