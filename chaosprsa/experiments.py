@@ -138,7 +138,7 @@ class _Writer:
             self._slo(f"{slo.service} keeps its objective while the fault lasts", slo, self.start_s, self.end_s),
             self._slo(f"{slo.service} keeps its objective after the fault", slo, self.end_s, self.stop_s),
         ]
-        met = {"type": "python", "module": "chaosprsa.tolerances", "func": "slo_met"}
+        met = {"type": "python", "module": "chaosprsa.tolerances", "func": "slo_met", "arguments": {}}
         return gate + [
             probe | {"tolerance": {"type": "probe", "name": "the objective is met", "provider": met}}
             for probe in judged
