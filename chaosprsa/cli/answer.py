@@ -24,12 +24,13 @@ def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: 
 
     Exit codes: 0 written, 1 written, and nothing allowed survives every issue, 2 bad input, 3 unavailable.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import answer
+    from chaosprsa.chain.context import load
     from chaosprsa.documents import to_json
 
     with one_step("searching") as progress:
-        context = chain.load(settings_file, progress)
-        answer, plan = chain.recommend(context, study, seed, check=check)
+        context = load(settings_file, progress)
+        answer, plan = answer.recommend(context, study, seed, check=check)
     text = recommendation_table(answer) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
     show(as_json, {"recommendation": to_json(answer), "plan": to_json(plan)}, text)
     raise SystemExit(0 if all(survival.recommended for survival in answer.survivals) else 1)
@@ -50,15 +51,16 @@ def rollout(approve: str, settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 promoted and verified, 1 judged worse and put back, 2 refused, 3 inconclusive or invalid and put back.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import answer
+    from chaosprsa.chain.context import load
     from chaosprsa.documents import to_json
 
     with one_step("rolling out") as progress:
-        context = chain.load(settings_file, progress)
-        plan = chain.read_plan(context)
+        context = load(settings_file, progress)
+        plan = answer.read_plan(context)
         if not approve:
             progress("nothing is done without an approval")
-        outcome = chain.rollout(context, plan, approve) if approve else None
+        outcome = answer.rollout(context, plan, approve) if approve else None
     if outcome is None:
         show(
             as_json,

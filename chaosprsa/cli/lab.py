@@ -1,5 +1,6 @@
 """`chaos prsa lab ...`: the embedded cluster."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -31,13 +32,13 @@ def up(topology: Path | None, state: Path, seed: int, as_json: bool) -> None:
 
     Exit codes: 0 or 130 ended by you, 2 bad input, 3 it can't start.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import labs
 
-    def announce(description: dict[str, str]) -> None:
+    def announce(description: Mapping[str, str]) -> None:
         lines = [f"  {name:11s} {value}" for name, value in description.items()]
-        show(as_json, description, "\n".join(["The lab is up; Ctrl-C ends it.", *lines]))
+        show(as_json, dict(description), "\n".join(["The lab is up; Ctrl-C ends it.", *lines]))
 
-    chain.lab_in_front(state, topology, seed, announce)
+    labs.lab_in_front(state, topology, seed, announce)
 
 
 @lab.command("down")
@@ -50,9 +51,9 @@ def down(state: Path, as_json: bool) -> None:
 
     Exit codes: 0 ended or none was running.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import labs
 
-    ended = chain.lab_down(state)
+    ended = labs.lab_down(state)
     show(as_json, {"ended": ended}, "the lab has ended" if ended else "no lab was running")
 
 
@@ -66,9 +67,9 @@ def status(state: Path, as_json: bool) -> None:
 
     Exit codes: 0 it runs, 3 it doesn't.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import labs
 
-    description = chain.lab_status(state)
+    description = labs.lab_status(state)
     show(
         as_json,
         description,
@@ -90,9 +91,9 @@ def history(days: float, output: Path, topology: Path | None, seed: int, as_json
 
     Exit codes: 0 written, 2 bad input.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import labs
 
     with one_step("making a history"):
-        made = chain.lab_history(days, seed, topology, output)
+        made = labs.lab_history(days, seed, topology, output)
     text = f"{output}: {len(made.metrics)} rows, {len(made.incidents)} incidents"
     show(as_json, {"history": str(output), "rows": len(made.metrics), "incidents": len(made.incidents)}, text)

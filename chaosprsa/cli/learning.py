@@ -22,15 +22,14 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
 
     Exit codes: 0 learnt, 2 bad input, 3 a source is unreachable.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import learning
+    from chaosprsa.chain.context import load
 
     with one_step("learning") as progress:
-        summary = chain.learn(chain.load(settings_file, progress), history, seed).summary
-    show(
-        as_json,
-        summary,
-        "\n".join(f"{name:12s} {value}" for name, value in summary.items()) + "\nNext: chaos prsa issues --seed 1",
-    )
+        told = learning.told(learning.learn(load(settings_file, progress), history, seed))
+    lines = [f"{name:11s} {value}" for name, value in told.items() if name != "notes"]
+    notes = [f"note        {note}" for note in told["notes"]]
+    show(as_json, told, "\n".join([*lines, *notes, "Next: chaos prsa issues --seed 1"]))
 
 
 @click.command()
@@ -46,12 +45,13 @@ def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_js
 
     Exit codes: 0 written, 2 bad input or no model bundle.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import learning
+    from chaosprsa.chain.context import load
     from chaosprsa.documents import to_json
 
     with one_step("drawing issues") as progress:
-        context = chain.load(settings_file, progress)
-        drawn = chain.issues(context, horizon, count, seed)
+        context = load(settings_file, progress)
+        drawn = learning.issues(context, horizon, count, seed)
     text = issues_table(drawn) + f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
     show(as_json, [to_json(issue) for issue in drawn], text)
 
@@ -71,12 +71,13 @@ def generate(study: str, limit: int, seed: int, settings_file: Path, as_json: bo
 
     Exit codes: 0 written, 2 bad input, no bundle or no issues.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import learning
+    from chaosprsa.chain.context import load
     from chaosprsa.documents import to_json
 
     with one_step("writing experiments") as progress:
-        context = chain.load(settings_file, progress)
-        written = chain.generate(context, study, limit, seed)
+        context = load(settings_file, progress)
+        written = learning.generate(context, study, limit, seed)
     lines = [f"  {item.experiment}: {item.issue.fault.value} on {item.issue.component}" for item in written.items]
     text = "\n".join(
         [

@@ -26,11 +26,12 @@ def create(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 ready, 2 refused, 3 no cluster or not ready in time.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import rehearsal
+    from chaosprsa.chain.context import load
 
     with one_step("creating the shadow") as progress:
-        context = chain.load(settings_file, progress)
-        notes = chain.create_shadow(context)
+        context = load(settings_file, progress)
+        notes = rehearsal.create_shadow(context)
     text = "\n".join([f"{context.settings.shadow_namespace}: ready", *(f"  {note}" for note in notes)])
     show(as_json, {"shadow": context.settings.shadow_namespace, "notes": notes}, text)
 
@@ -45,11 +46,12 @@ def verify(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 no drift, 1 drift, 2 not a shadow, 3 no cluster.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import rehearsal
+    from chaosprsa.chain.context import load
 
     with one_step("comparing") as progress:
-        context = chain.load(settings_file, progress)
-        drift = chain.verify_shadow(context)
+        context = load(settings_file, progress)
+        drift = rehearsal.verify_shadow(context)
     show(as_json, {"shadow": context.settings.shadow_namespace, "drift": drift}, "\n".join(drift) or "no drift")
     raise SystemExit(1 if drift else 0)
 
@@ -64,11 +66,12 @@ def destroy(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 gone, 2 refused, 3 no cluster.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import rehearsal
+    from chaosprsa.chain.context import load
 
     with one_step("deleting the shadow") as progress:
-        context = chain.load(settings_file, progress)
-        chain.destroy_shadow(context)
+        context = load(settings_file, progress)
+        rehearsal.destroy_shadow(context)
     show(
         as_json,
         {"shadow": context.settings.shadow_namespace, "gone": True},
@@ -90,11 +93,12 @@ def trial(issue: str | None, study: str, settings_file: Path, as_json: bool) -> 
 
     Exit codes: 0 all passed, 1 one failed, 2 bad input or refused, 3 one inconclusive or invalid.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import rehearsal
+    from chaosprsa.chain.context import load, worst
     from chaosprsa.documents import to_json
 
     with one_step("rehearsing") as progress:
-        context = chain.load(settings_file, progress)
-        outcomes = chain.trial(context, study, issue)
+        context = load(settings_file, progress)
+        outcomes = rehearsal.trial(context, study, issue)
     show(as_json, [to_json(outcome) for outcome in outcomes], outcomes_table(outcomes))
-    exit_with(chain.worst(outcome.verdict for outcome in outcomes))
+    exit_with(worst(outcome.verdict for outcome in outcomes))

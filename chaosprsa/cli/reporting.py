@@ -21,10 +21,11 @@ def report(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 written, 2 bad input.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import answer
+    from chaosprsa.chain.context import load
 
     with one_step("writing the report") as progress:
-        path = chain.report(chain.load(settings_file, progress))
+        path = answer.report(load(settings_file, progress))
     show(as_json, {"report": str(path)}, str(path))
 
 

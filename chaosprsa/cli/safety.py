@@ -20,11 +20,12 @@ def restore(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 as it was, 2 bad input, 3 no cluster.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import safety
+    from chaosprsa.chain.context import load
 
     with one_step("restoring") as progress:
-        context = chain.load(settings_file, progress)
-        done = chain.restore(context)
+        context = load(settings_file, progress)
+        done = safety.restore(context)
     show(as_json, {"restored": done}, "\n".join(done) or "nothing to restore")
 
 
@@ -38,10 +39,11 @@ def stop(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 set, 2 bad input, 3 no cluster (the local switch is set all the same).
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import safety
+    from chaosprsa.chain.context import load
 
     with one_step("stopping") as progress:
-        chain.set_stop(chain.load(settings_file, progress), on=True)
+        safety.set_stop(load(settings_file, progress), on=True)
     show(as_json, {"stopped": True}, "stopped; go on with: chaos prsa resume")
 
 
@@ -55,8 +57,9 @@ def resume(settings_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 released, 2 bad input, 3 no cluster.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import safety
+    from chaosprsa.chain.context import load
 
     with one_step("resuming") as progress:
-        chain.set_stop(chain.load(settings_file, progress), on=False)
+        safety.set_stop(load(settings_file, progress), on=False)
     show(as_json, {"stopped": False}, "the stop switch is off")

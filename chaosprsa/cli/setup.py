@@ -28,13 +28,13 @@ def init(namespace: str, context: str, prometheus: str, history: str, output: Pa
 
     Exit codes: 0 written, 2 bad input, 3 no cluster or no Prometheus.
     """
-    from chaosprsa import chain
+    from chaosprsa.chain import learning
 
     if output.exists() and not force:
         raise BadInput(
             f"{output}: it is there already; edit it, name another with --output, or replace it with --force"
         )
-    written = chain.init(namespace, context, prometheus, history, output)
+    written = learning.init(namespace, context, prometheus, history, output)
     found = written.settings
     text = (
         f"{output}: {len(found.topology.services)} services, {len(found.topology.edges)} call edges, entry "

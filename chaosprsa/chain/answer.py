@@ -1,0 +1,1 @@
+"""Links 7 to 9: recommend, rollout, report."""

@@ -1,0 +1,154 @@
+"""Links 1 to 4: init, learn, issues, generate."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chaosprsa.alerts import to_alertmanager
+from chaosprsa.chain.context import Context, utc_now
+from chaosprsa.cluster import connect
+from chaosprsa.cluster.discovering import System, discover_system
+from chaosprsa.discovery import Found, Proposal, endpoints_of, guess_entry, propose
+from chaosprsa.documents import read_lines, write_lines, write_text
+from chaosprsa.errors import BadInput
+from chaosprsa.history.files import read_history, with_incidents, write_history
+from chaosprsa.history.frame import History
+from chaosprsa.history.incidents import read_incidents
+from chaosprsa.history.prometheus import PrometheusClient, read_prometheus
+from chaosprsa.issues import draw_issues
+from chaosprsa.models.bundle import Bundle, load_bundle, save_bundle
+from chaosprsa.models.bundle import learn as learn_from
+from chaosprsa.selection import weightiest
+from chaosprsa.settings_file import render_settings
+from chaosprsa.studies import generate_study
+from chaosprsa.telemetry import synthesise
+from chaosprsa.types import SimulatedIssue, Study, Window
+
+LOOK_BACK = timedelta(hours=1)
+LATENCY = "latency_p99_ms"
+RATE = "request_rate_per_s"
+
+
+def init(namespace: str, context: str, prometheus: str, history: str, output: Path) -> Proposal:
+    """Write chaosprsa.toml from what the cluster and its metrics show."""
+    system = discover_system(connect(context), namespace)
+    proposal = propose(_found(system, context, prometheus, history))
+    write_text(output, render_settings(proposal.settings, proposal.remarks))
+    return replace(proposal, notes=(*proposal.notes, *system.notes))
+
+
+def _found(system: System, context: str, prometheus: str, history: str) -> Found:
+    seen = _seen(system, prometheus) if prometheus else None
+    edges = tuple(_edges(seen, system.services)) if seen else ()
+    entry = system.entry or guess_entry(system.services, edges, system.exposed) if system.services else ""
+    annotations = system.annotations.get(entry, {})
+    return Found(
+        namespace=system.namespace,
+        context=context,
+        services=system.services,
+        entry=entry,
+        edges=edges,
+        latency_p99_ms=_median(seen, LATENCY, entry) if seen else None,
+        endpoints=endpoints_of(annotations, f"namespace {system.namespace}, the Service of {entry}"),
+        prometheus=prometheus,
+        history=history,
+    )
+
+
+def _seen(system: System, prometheus: str) -> History | None:
+    """The last hour's metrics; None where there are none yet."""
+    now = utc_now()
+    window = Window(start=now - LOOK_BACK, end=now)
+    seen = read_prometheus(PrometheusClient(prometheus), system.namespace, window, step_s=15.0)
+    return seen if len(seen.metrics) else None
+
+
+def _edges(seen: History, services: Sequence[str]) -> Iterator[tuple[str, str, float]]:
+    """(caller, callee, calls a request) where both are workloads, from the rates of calls and of requests."""
+    for edge in seen.topology.edges if seen.topology else ():
+        if {edge.caller, edge.callee} <= set(services):
+            calls = _median(seen, RATE, f"{edge.caller}->{edge.callee}")
+            requests = _median(seen, RATE, edge.caller)
+            known = calls is not None and requests is not None and calls > 0 and requests > 0
+            yield edge.caller, edge.callee, round(calls / requests, 3) if known and calls and requests else 1.0
+
+
+def _median(seen: History, metric: str, component: str) -> float | None:
+    table = seen.table(metric)
+    values = table[component].dropna() if component in table else ()
+    return float(np.median(values)) if len(values) else None
+
+
+def learn(context: Context, history: Path | None, seed: int) -> Bundle:
+    """Read the sources, fit the models, write the bundle."""
+    past = _with_incident_files(context, _past(context, history))
+    bundle = learn_from(past, context.settings.call_graph, seed, context.progress)
+    save_bundle(bundle, context.workspace.models)
+    return bundle
+
+
+def _past(context: Context, folder: Path | None) -> History:
+    """A folder in the normal form, else Prometheus."""
+    sources, now = context.settings.sources, utc_now()
+    if folder or sources.history:
+        context.progress("reading history", 0.0)
+        return read_history(folder or context.workspace.root / sources.history, now)
+    if not sources.prometheus:
+        raise BadInput(
+            f"{context.workspace.settings}, [sources]: neither history nor prometheus is named, so there is nothing "
+            "to learn from; name one, or give --history DIR"
+        )
+    context.progress("asking Prometheus", 0.0)
+    window = Window(start=now - timedelta(days=sources.window_days), end=now)
+    table = context.settings.cluster
+    return read_prometheus(
+        context.prometheus(), table.namespace, window, sources.step_s, table.service_label, sources.queries
+    )
+
+
+def _with_incident_files(context: Context, past: History) -> History:
+    files = [context.workspace.root / name for name in context.settings.sources.incidents]
+    found = tuple(incident for file in files for incident in read_incidents(file))
+    return with_incidents(past, found, utc_now()) if found else past
+
+
+def told(bundle: Bundle) -> dict[str, Any]:
+    """A bundle in a few words: what `learn` prints."""
+    precursors = bundle.precursors
+    quality = precursors.quality.in_words() if precursors and precursors.quality else "none"
+    return {
+        "window": f"{bundle.window.start:%Y-%m-%d %H:%M} to {bundle.window.end:%Y-%m-%d %H:%M} UTC",
+        "services": len(bundle.topology.services),
+        "loads": len(bundle.load),
+        "incidents": sum(bundle.incidents.kinds.values()),
+        "precursors": quality,
+        "bundle": bundle.lineage.id,
+        "notes": list(bundle.notes),
+    }
+
+
+def issues(context: Context, horizon: timedelta, count: int, seed: int) -> tuple[SimulatedIssue, ...]:
+    """Draw issues from the bundle; write them as JSONL, as alerts and as telemetry."""
+    bundle = load_bundle(context.workspace.models)
+    rng = np.random.default_rng(seed)
+    context.progress("drawing issues", 0.1)
+    drawn = draw_issues(bundle, horizon, count, rng, utc_now(), seed)
+    folder = context.workspace.issues
+    write_lines(folder / "issues.jsonl", drawn)
+    write_text(folder / "alerts.json", json.dumps(to_alertmanager(drawn), indent=1, ensure_ascii=False) + "\n")
+    context.progress("making telemetry", 0.4)
+    write_history(synthesise(bundle, drawn, rng), folder / "telemetry")
+    return drawn
+
+
+def generate(context: Context, study: str, limit: int, seed: int) -> Study:
+    """The weightiest issues as experiments and profiles under generated/STUDY/."""
+    drawn = read_lines(context.workspace.issues / "issues.jsonl", SimulatedIssue)
+    bundle = load_bundle(context.workspace.models)
+    chosen = weightiest(drawn, limit)
+    return generate_study(study, chosen, context.settings, bundle, context.workspace.study(study), seed)
