@@ -110,6 +110,8 @@ class IncidentModel:
     @property
     def unseen_share(self) -> float:
         """The share of incidents that are of some kind never seen: kinds seen once tell it (Good 1953)."""
+        if not self.kinds:
+            return 1.0
         once = sum(count == 1 for count in self.kinds.values())
         return (once + UNSEEN) / (self.total + 1.0 + len(self.kinds) * UNSEEN)
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
+from chaosprsa.models.threads import one_thread
 
 FloatArray = npt.NDArray[np.float64]
 DAY_S = 86_400.0
@@ -64,7 +65,8 @@ class LoadModel:
         harmonics = (DAY_HARMONICS if "day" in terms else ()) + (WEEK_HARMONICS if "week" in terms else ())
         binned_times, binned, counts = _binned(times, roots)
         weights = counts * 0.5 ** ((times[-1] - binned_times) / HALF_LIFE_S)
-        coefficients = _robust_fit(_design(binned_times, harmonics), binned, weights, _penalty(harmonics))
+        with one_thread():
+            coefficients = _robust_fit(_design(binned_times, harmonics), binned, weights, _penalty(harmonics))
         fitted = replace(self, terms=terms, harmonics=harmonics, coefficients=tuple(coefficients.tolist()))
         residuals = roots - np.concatenate(
             [fitted.root(part) for part in np.array_split(times, 1 + len(times) // 50_000)]
@@ -135,7 +137,7 @@ def _design(times: FloatArray, harmonics: tuple[int, ...]) -> FloatArray:
 
 def _penalty(harmonics: tuple[int, ...]) -> FloatArray:
     """A light ridge that grows with the square of the frequency: it only decides what gaps leave open."""
-    return np.concatenate([[0.0], np.repeat((np.array(harmonics, dtype=float) / 7) ** 2, 2)]) * 1e-3
+    return np.concatenate([[0.0], np.repeat((np.array(harmonics, dtype=float) / 7) ** 2, 2)]) * 1e-6
 
 
 def _robust_fit(design: FloatArray, values: FloatArray, weights: FloatArray, penalty: FloatArray) -> FloatArray:

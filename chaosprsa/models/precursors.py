@@ -14,11 +14,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # no stubs; scikit-learn's own dependency
 
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
 from chaosprsa.models.calibration import Calibration, Judged, Quality
+from chaosprsa.models.threads import one_thread
 from chaosprsa.models.windows import (
     HORIZON_STEPS,
     WINDOW_STEPS,
@@ -244,12 +244,12 @@ def _classifier(seed: int, rows: FloatArray, coming: BoolArray) -> Any:
         random_state=seed,
     )
     empty = ~np.isfinite(rows).any(axis=0)
-    with threadpool_limits(limits=1):  # the same sums in the same order, and a core left for others
+    with one_thread():
         return model.fit(np.where(empty, 0.0, rows), coming)  # no split can be made on a constant
 
 
 def _log_odds(classifier: Any, rows: FloatArray) -> FloatArray:
-    with threadpool_limits(limits=1):
+    with one_thread():
         return np.asarray(classifier.decision_function(rows), dtype=float)
 
 

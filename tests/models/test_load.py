@@ -1,0 +1,137 @@
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaosprsa.errors import NotEnoughHistory
+from chaosprsa.models.load import DAY_S, WEEK_S, LoadModel
+
+DATA = Path(os.environ.get("CHAOSPRSA_DATA", Path(__file__).parents[3] / "shared" / "data"))
+MONDAY = 4 * DAY_S + 2900 * WEEK_S  # 1970-01-05 was a Monday
+
+
+def minutes(days: float) -> np.ndarray:
+    return MONDAY + np.arange(round(days * 1440)) * 60.0
+
+
+def daily(times: np.ndarray) -> np.ndarray:
+    return 100 + 60 * np.sin(2 * np.pi * times / DAY_S)
+
+
+def weekly(times: np.ndarray) -> np.ndarray:
+    return daily(times) * np.where((times - MONDAY) % WEEK_S < 5 * DAY_S, 1.0, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("days", "terms"), [(2 / 24, ("level",)), (1.5, ("level",)), (3, ("level", "day")), (15, ("level", "day", "week"))]
+)
+def test_day_and_week_enter_only_where_the_data_saw_them_twice(days, terms):
+    times = minutes(days)
+    assert LoadModel().fit(times, daily(times)).terms == terms
+
+
+def test_two_hours_give_their_level_and_their_spread():
+    rng = np.random.default_rng(1)
+    times = minutes(2 / 24)
+    forecast = LoadModel().fit(times, rng.poisson(100 * 60, len(times)) / 60).forecast(times + DAY_S)
+    assert forecast.mean == pytest.approx(100, rel=0.01)
+    # A Poisson mean over a minute has standard deviation sqrt(100 / 60) = 1.29: the central 90 % is +- 2.12.
+    assert forecast.low == pytest.approx(100 - 2.12, abs=0.7)
+    assert forecast.high == pytest.approx(100 + 2.12, abs=0.7)
+
+
+def test_a_days_course_is_forecast_for_the_next_day():
+    times = minutes(7)
+    future = times[-1] + np.arange(1, 1441) * 60.0
+    assert LoadModel().fit(times, daily(times)).forecast(future).mean == pytest.approx(daily(future), rel=0.02)
+
+
+def test_a_weekend_is_forecast_from_two_weeks():
+    times = minutes(14)
+    future = times[-1] + np.arange(1, 7 * 1440 + 1) * 60.0
+    found = LoadModel().fit(times, weekly(times)).forecast(future).mean
+    assert np.mean(np.abs(found - weekly(future))) / weekly(future).mean() < 0.06
+
+
+def test_incidents_and_bursts_do_not_bend_the_curve():
+    times = minutes(7)
+    values = daily(times)
+    values[np.random.default_rng(1).random(len(times)) < 0.03] *= 20
+    values[2000:2100] = 0
+    assert LoadModel().fit(times, values).forecast(times).mean == pytest.approx(daily(times), rel=0.15)
+
+
+def test_the_interval_holds_nine_of_ten_new_samples():
+    rng = np.random.default_rng(7)
+    times = minutes(14)
+    noisy = rng.poisson(daily(times) * 10) / 10
+    future = times[-1] + np.arange(1, 1441) * 60.0
+    forecast = LoadModel().fit(times, noisy).forecast(future)
+    new = rng.poisson(daily(future) * 10) / 10
+    assert 0.87 < np.mean((new >= forecast.low) & (new <= forecast.high)) < 0.93
+
+
+def test_the_mean_of_rare_requests_is_their_mean_not_the_roots_square():
+    rng = np.random.default_rng(3)
+    times = minutes(3)
+    values = rng.poisson(0.3 * 15, len(times)) / 15
+    assert LoadModel().fit(times, values).forecast(times).mean.mean() == pytest.approx(0.3, rel=0.03)
+
+
+def test_gaps_order_and_nan_make_no_difference():
+    times = minutes(4)
+    values = daily(times)
+    model = LoadModel().fit(times, values)
+    shuffled = np.random.default_rng(0).permutation(len(times))
+    with_nan = np.append(values[shuffled], np.nan)
+    assert LoadModel().fit(np.append(times[shuffled], times[0]), with_nan) == model
+    gappy = np.ones(len(times), dtype=bool)
+    gappy[1000:1900] = False
+    assert LoadModel().fit(times[gappy], values[gappy]).forecast(times).mean == pytest.approx(values, rel=0.05)
+
+
+def test_eleven_samples_are_too_few():
+    with pytest.raises(NotEnoughHistory, match="at least 12 samples, there are 11"):
+        LoadModel().fit(np.arange(11.0), np.ones(11))
+
+
+def test_a_model_that_was_never_fitted_says_so():
+    with pytest.raises(NotEnoughHistory, match="never fitted"):
+        LoadModel().forecast(np.array([0.0]))
+
+
+def test_json_and_back_is_the_same_model():
+    model = LoadModel().fit(minutes(15), weekly(minutes(15)))
+    assert LoadModel.from_json(model.as_json()) == model
+
+
+@given(
+    st.lists(st.floats(-10, 1e7), min_size=12, max_size=80),
+    st.floats(0, 2e9),
+    st.sampled_from([1.0, 60.0, 300.0, 3600.0, 7 * 3600.0]),
+    st.lists(st.floats(0, 4e9), min_size=1, max_size=10),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_forecast_is_finite_and_lies_in_its_interval_whatever_was_learned(values, start, step, at):
+    forecast = LoadModel().fit(start + np.arange(len(values)) * step, np.array(values)).forecast(np.array(at))
+    assert np.isfinite(forecast.high).all()
+    assert (forecast.low >= 0).all()
+    assert (forecast.low <= forecast.mean).all()
+    assert (forecast.mean <= forecast.high).all()
+
+
+@pytest.mark.skipif(not (DATA / "workloads").is_dir(), reason=f"no real data at {DATA} (set CHAOSPRSA_DATA)")
+def test_two_weeks_of_nasa_forecast_the_next_day_better_than_the_day_before_does():
+    with gzip.open(DATA / "workloads/nasa/nasa_1995-07-01T00_00_to_07-28T13_32_dev_1s.txt.gz", "rt") as file:
+        seconds = np.loadtxt(file, max_rows=16 * 86_400)
+    values = seconds.reshape(-1, 60).mean(axis=1)
+    times = 804_571_200 + np.arange(len(values)) * 60.0
+    past, day = slice(0, 15 * 1440), slice(15 * 1440, 16 * 1440)
+    forecast = LoadModel().fit(times[past], values[past]).forecast(times[day])
+    ours = np.abs(forecast.mean - values[day]).mean()
+    assert ours < 0.8 * np.abs(values[14 * 1440 : 15 * 1440] - values[day]).mean()
+    assert 0.85 < np.mean((values[day] >= forecast.low) & (values[day] <= forecast.high)) < 0.98
