@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chaosprsa import __version__
+from chaosprsa.faults import strength_in_words
 from chaosprsa.report import words
 from chaosprsa.report.contents import Contents, read_contents
 from chaosprsa.report.sections import answer, impact, issues, learned, lineage, recommendation, rollout, search, trials
@@ -59,7 +60,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["words"] = words
+    environment.globals |= {"words": words, "strength": strength_in_words}
     return environment
 
 

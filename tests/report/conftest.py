@@ -118,7 +118,7 @@ def make_issue(case=CASES[0], **changes):
         "id": f"{fault}-{component}",
         "kind": f"{component} {fault.replace('-', ' ')}",
         "fault": fault,
-        "strength": 0.5,
+        "strength": {Fault.DEPENDENCY_SLOW: 240.0, Fault.TRAFFIC_SURGE: 2.0}.get(fault, 0.5),
         "components": (component, "gateway"),
         "origin": NOW,
         "start_s": hour * 3600,
