@@ -30,10 +30,10 @@ def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: 
 
     with one_step("searching") as progress:
         context = load(settings_file, progress)
-        answer, plan = answer.recommend(context, study, seed, check=check)
-    text = recommendation_table(answer) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
-    show(as_json, {"recommendation": to_json(answer), "plan": to_json(plan)}, text)
-    raise SystemExit(0 if all(survival.recommended for survival in answer.survivals) else 1)
+        found, plan = answer.recommend(context, study, seed, check=check)
+    text = recommendation_table(found) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
+    show(as_json, {"recommendation": to_json(found), "plan": to_json(plan)}, text)
+    raise SystemExit(0 if all(survival.recommended for survival in found.survivals) else 1)
 
 
 @click.command()

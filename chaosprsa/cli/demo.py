@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import exit_with, json_option, seed_option, show
+from chaosprsa.cli.text import outcomes_table, recommendation_table, rollout_table
 
 
 @click.command()
@@ -26,5 +27,15 @@ def demo(history: Path | None, folder: Path, seed: int, as_json: bool) -> None:
     from chaosprsa.demo import run_demo
 
     result = run_demo(folder, history, seed)
-    show(as_json, result.as_json(), result.as_text())
+    lines = [
+        outcomes_table(result.outcomes),
+        "",
+        recommendation_table(result.recommendation),
+        "",
+        rollout_table(result.rollout) if result.rollout else "nothing to roll out: the allocation is right as it is",
+        "",
+        f"report    {result.report}",
+        f"took      {result.seconds:.0f} s",
+    ]
+    show(as_json, result.as_json(), "\n".join(lines))
     exit_with(result.verdict)

@@ -1,0 +1,158 @@
+"""The nine links in order on the embedded lab: what `make demo` shows."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from chaosprsa.chain import answer, labs, learning, rehearsal
+from chaosprsa.chain.context import Context, load, utc_now
+from chaosprsa.documents import to_json, write_text
+from chaosprsa.errors import BadInput
+from chaosprsa.history.files import read_history
+from chaosprsa.lab.emulate import emulate
+from chaosprsa.lab.process import RunningLab, running_lab
+from chaosprsa.lab.topology import LabTopology
+from chaosprsa.progress import Steps, steps
+from chaosprsa.settings import SafetyTable, TrialTable, read_settings
+from chaosprsa.settings_file import render_settings
+from chaosprsa.types import Outcome, Recommendation, RolloutOutcome, Verdict
+from chaosprsa.workspace import Workspace
+
+Result = TypeVar("Result")
+
+DAYS = 7.0
+COUNT = 50
+HORIZON = timedelta(hours=24)
+STUDY = "demo"
+TRIALS = 3
+SIGHT_S = 6.0  # production's load runs this long before init looks: a few scrapes of every series
+# What each link usually takes on two cores; the display scales what is left by how the past ones went.
+EXPECTED_S: Mapping[str, float] = {
+    "start the lab": 5.0,
+    "history": 3.0,
+    "init": 8.0,
+    "learn": 12.0,
+    "issues": 3.0,
+    "generate": 1.0,
+    "shadow": 3.0,
+    "trial": 66.0,
+    "recommend": 40.0,
+    "rollout": 25.0,
+    "report": 2.0,
+}
+# Minutes become seconds: the lab's pods start in a second, and a demo has three minutes.
+TRIAL_S = {"before_s": 4.0, "fault_s": 7.0, "after_s": 4.0}
+ROLLOUT_S = {"canary_s": 8.0, "settle_s": 6.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What the demo ends with."""
+
+    outcomes: tuple[Outcome, ...]
+    recommendation: Recommendation
+    rollout: RolloutOutcome | None
+    report: Path
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The rollout's; a recommendation that changes nothing is passed without one."""
+        return self.rollout.verdict if self.rollout else Verdict.PASSED
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "recommendation": to_json(self.recommendation),
+            "rollout": to_json(self.rollout) if self.rollout else None,
+            "trials": {outcome.issue.id: outcome.verdict.value for outcome in self.outcomes},
+            "report": str(self.report),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run_demo(folder: Path, history: Path | None, seed: int) -> DemoResult:
+    """All nine links in `folder`. The lab, its namespaces and its Prometheus end with this call."""
+    began = time.monotonic()
+    if history is not None and not history.is_dir():
+        raise BadInput(
+            f"{history}: there is no such folder; name one in the normal form (metrics, incidents, topology)"
+        )
+    workspace = Workspace(folder.resolve())
+    with steps(EXPECTED_S) as display, _environment():
+        topology = _topology(history)
+        display.begin("start the lab")
+        with running_lab(workspace.lab, topology, seed) as lab:
+            os.environ["KUBECONFIG"] = str(lab.kubeconfig)
+            result = _links(_Run(workspace, lab, display, seed), history)
+        display.end()
+    return replace(result, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """The caller's KUBECONFIG is never touched by the demo, and is back afterwards."""
+    before = os.environ.get("KUBECONFIG")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("KUBECONFIG", None)
+        else:
+            os.environ["KUBECONFIG"] = before
+
+
+def _topology(history: Path | None) -> LabTopology:
+    if history is None:
+        return labs.lab_topology(None)
+    past = read_history(history, utc_now())
+    if past.topology is None:
+        raise BadInput(
+            f"{history}: it has no call graph (topology.json, or metrics of edges a->b), so no lab can emulate it"
+        )
+    return emulate(past.topology, past)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    workspace: Workspace
+    lab: RunningLab
+    display: Steps
+    seed: int
+
+    def link(self, name: str, work: Callable[[], Result]) -> Result:
+        self.display.begin(name)
+        return work()
+
+
+def _links(run: _Run, history: Path | None) -> DemoResult:
+    past = (history or run.workspace.root / "history").resolve()
+    if history is None:
+        run.link("history", lambda: labs.lab_history(DAYS, run.seed, None, past))
+    context = run.link("init", lambda: _settings(run, past))
+    run.link("learn", lambda: learning.learn(context, None, run.seed))
+    run.link("issues", lambda: learning.issues(context, HORIZON, COUNT, run.seed))
+    run.link("generate", lambda: learning.generate(context, STUDY, TRIALS, run.seed))
+    run.link("shadow", lambda: rehearsal.create_shadow(context))
+    outcomes = run.link("trial", lambda: rehearsal.trial(context, STUDY))
+    recommendation, plan = run.link("recommend", lambda: answer.recommend(context, STUDY, run.seed, check=True))
+    rolled = run.link("rollout", lambda: answer.rollout(context, plan, plan.hash)) if plan.changes else None
+    page = run.link("report", lambda: answer.report(context))
+    return DemoResult(outcomes=outcomes, recommendation=recommendation, rollout=rolled, report=page, seconds=0.0)
+
+
+def _settings(run: _Run, history: Path) -> Context:
+    """What `init` writes, with the demo's shorter times."""
+    time.sleep(SIGHT_S)
+    path, lab = run.workspace.settings, run.lab
+    learning.init(lab.namespace, "", lab.prometheus_url, str(history), path)
+    found = read_settings(path)
+    trial = TrialTable(**{**dict(found.trial), **TRIAL_S})
+    safety = SafetyTable(**{**dict(found.safety), **ROLLOUT_S})
+    short = found.model_copy(update={"trial": trial, "safety": safety})
+    write_text(path, render_settings(short, {"trial.fault_s": "the demo's own, short", "safety.canary_s": "the same"}))
+    return load(path, run.display)
