@@ -154,10 +154,18 @@ def _is_ours(pid: int, state: Path) -> bool:
     """The process runs, and its command line names this state: numbers are used again."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return str(state).encode() in words and _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    """Neither gone nor a zombie that its parent has yet to notice."""
+    try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
-    return str(state).encode() in words and stat.rpartition(")")[2].split()[0] != "Z"
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _clean(state: Path) -> None:
@@ -186,7 +194,7 @@ def _end(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_S
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
+        while _runs(pid) and time.monotonic() < deadline:
             time.sleep(0.02)
-        os.kill(pid, signal.SIGKILL)
+        if _runs(pid):
+            os.kill(pid, signal.SIGKILL)
