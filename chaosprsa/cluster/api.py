@@ -206,7 +206,9 @@ def api_client(context: str, secrets: Mapping[str, Any]) -> Any:
 def _load(settings: Any, context: str, secrets: Mapping[str, Any]) -> None:
     files = [Path(name).expanduser() for name in _kubeconfigs()]
     if any(file.is_file() for file in files):
-        config.load_kube_config(context=context or None, client_configuration=settings, persist_config=False)
+        # Named each time: the client's own default is read once, when it is imported.
+        named = os.pathsep.join(str(file) for file in files)
+        config.load_kube_config(named, context or None, client_configuration=settings, persist_config=False)
     elif secrets.get("KUBERNETES_HOST"):
         settings.host = secrets["KUBERNETES_HOST"]
         settings.verify_ssl = bool(secrets.get("KUBERNETES_VERIFY_SSL"))
