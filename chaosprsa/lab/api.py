@@ -14,7 +14,7 @@ from chaosprsa.lab.answers import JSON, Encoder, answer
 from chaosprsa.lab.applying import Appliers
 from chaosprsa.lab.kinds import Kind, Obj
 from chaosprsa.lab.patching import patched
-from chaosprsa.lab.requests import Asked, asked, body, checked_object, is_dry
+from chaosprsa.lab.requests import Asked, asked, body, checked_object, is_dry, is_yes
 from chaosprsa.lab.runtime import PodRuntime
 from chaosprsa.lab.selectors import field_matcher, matcher
 from chaosprsa.lab.status import StatusError, bad_request, conflict, invalid, no_such_path
@@ -117,7 +117,7 @@ class Api:
 
     async def _list(self, request: web.Request, wanted: Asked) -> web.StreamResponse:
         matches = self._wanted(wanted)
-        if wanted.query.get("watch") in {"true", "1"}:
+        if is_yes(wanted.query, "watch"):
             return await self.watches.serve(request, wanted, matches)
         found = tuple(filter(matches, self._store.list(wanted.kind.plural, wanted.namespace)))
         metadata: Obj = {"resourceVersion": str(self._store.version)}

@@ -2,7 +2,7 @@
 
 from chaosprsa.lab.kinds import Obj
 from chaosprsa.lab.patching import applied, conflicts
-from chaosprsa.lab.requests import Asked
+from chaosprsa.lab.requests import Asked, is_yes
 from chaosprsa.lab.status import StatusError, invalid
 from chaosprsa.lab.store import Change, Store
 
@@ -33,7 +33,7 @@ class Appliers:
         known = self._last.get(current["metadata"]["uid"], {})
         others = {name: each for name, each in known.items() if name != manager}
         quarrels = conflicts(config, current, others)
-        if quarrels and asked.query.get("force") != "true":
+        if quarrels and not is_yes(asked.query, "force"):
             raise _quarrel(asked, quarrels)
         wanted = applied(current, config, known.get(manager))
         made = self._store.update(

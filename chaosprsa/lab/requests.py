@@ -53,6 +53,11 @@ def asked(path: str, query: Mapping[str, str]) -> Asked:
     return Asked(kind=kind, namespace=namespace, name=name, part=part, query=query)
 
 
+def is_yes(query: Mapping[str, str], name: str) -> bool:
+    """An option that is on, however Go's ParseBool would spell it."""
+    return query.get(name, "") in {"1", "t", "T", "true", "TRUE", "True"}
+
+
 def is_dry(value: Any) -> bool:
     """Whether dryRun asks for a rehearsal. Raises StatusError 422 for anything but All."""
     values = value if isinstance(value, list) else [value] if value else []

@@ -6,7 +6,7 @@ from typing import Any
 from chaosprsa.lab import selectors
 from chaosprsa.lab.controllers.disruption import check_eviction
 from chaosprsa.lab.kinds import Kind, Obj
-from chaosprsa.lab.requests import Asked
+from chaosprsa.lab.requests import Asked, is_yes
 from chaosprsa.lab.runtime import PodRuntime
 from chaosprsa.lab.status import StatusError, bad_request, conflict, invalid
 from chaosprsa.lab.store import Store
@@ -77,7 +77,7 @@ def log_of(store: Store, runtime: PodRuntime | None, asked: Asked) -> str:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     status: Obj = next((each for each in statuses if each.get("name") == name), {})
     where = f'container "{name}" in pod "{asked.name}"'
-    if query.get("previous") == "true":
+    if is_yes(query, "previous"):
         if not status.get("lastState"):
             raise bad_request(f"previous terminated {where} not found")
         return ""
@@ -95,7 +95,7 @@ def _cut(text: str, query: Any, now: datetime) -> str:
     last = _number(query, "tailLines")
     if last is not None:
         lines = lines[-last:] if last else []
-    if query.get("timestamps") != "true":
+    if not is_yes(query, "timestamps"):
         lines = [line.partition(" ")[2] if _time(line) is not None else line for line in lines]
     cut = "".join(f"{line}\n" for line in lines)
     most = _number(query, "limitBytes")

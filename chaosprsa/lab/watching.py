@@ -8,7 +8,7 @@ from aiohttp import web
 
 from chaosprsa.lab.answers import JSON, Encoder, as_json
 from chaosprsa.lab.kinds import Obj
-from chaosprsa.lab.requests import Asked
+from chaosprsa.lab.requests import Asked, is_yes
 from chaosprsa.lab.status import StatusError, bad_request
 from chaosprsa.lab.store import Change, Store
 
@@ -39,7 +39,7 @@ class Watches:
         self._open.add(task)
         try:
             await asyncio.wait({task}, timeout=limit_s)
-            if not task.done() and asked.query.get("allowWatchBookmarks") == "true":
+            if not task.done() and is_yes(asked.query, "allowWatchBookmarks"):
                 await response.write(reader.bookmark())
         except ConnectionError:
             pass
