@@ -19,6 +19,7 @@ from chaosprsa.types import (
     LoadTimeline,
     Outcome,
     Phase,
+    PhaseObservation,
     PolicyResult,
     Recommendation,
     Resources,
@@ -28,6 +29,7 @@ from chaosprsa.types import (
     SearchTrial,
     ServiceAllocation,
     ServiceChange,
+    ServiceObservation,
     Severity,
     SimulatedIssue,
     Study,
@@ -196,6 +198,10 @@ def make_outcome(case=CASES[0], **changes):
         Verdict.INVALID: ("the steady-state gate was not met: payment had 0 of 2 pods ready",),
     }
     phases = {phase: make_statistics(verdict is Verdict.FAILED and phase is Phase.FAULT) for phase in Phase}
+    seen = (
+        ServiceObservation(service="gateway", request_rate_per_s=30.2, error_share=0.2, latency_p99_ms=1310.0),
+        ServiceObservation(service="payment", cpu_usage_cores=0.41, throttled_share=0.07, replicas_ready=2.0),
+    )
     values = {
         "id": f"outcome-{issue.id}",
         "issue": issue,
@@ -208,7 +214,7 @@ def make_outcome(case=CASES[0], **changes):
         "fault_end_s": 28.0,
         "load": {} if verdict is Verdict.INVALID else phases,
         "timeline": LoadTimeline() if verdict is Verdict.INVALID else make_timeline(verdict),
-        "phases": (),
+        "phases": (PhaseObservation(phase=Phase.FAULT, start_s=12, end_s=28, services=seen),),
         "journal": "journal.json",
         "profile": "profile.json",
         "lineage": lineage("outcome", issue.id, [issue.lineage]),

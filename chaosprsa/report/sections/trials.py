@@ -30,6 +30,7 @@ def _trial(trial: Trial, slo: Slo, domain: LatencyDomain) -> Mapping[str, Any]:
         "outcome": outcome,
         "chart": figure(lambda width: trial_chart(outcome, slo, domain, width)) if outcome.timeline.time_s else None,
         "phases": list(_phases(trial, slo)),
+        "services": [seen for phase in outcome.phases if phase.phase is Phase.FAULT for seen in phase.services],
         "allocation": [(row.service, words.given(row)) for row in outcome.allocation.services],
     }
 
