@@ -157,13 +157,14 @@ def _retry_after_s(answer: urllib3.BaseHTTPResponse) -> float:
 
 def _worth_another(error: Exception, method: str) -> bool:
     """A refused connection stays refused; a broken one is tried again, as every write here can be repeated."""
-    refused = isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
-    return not refused and not (method == "POST" and isinstance(error, urllib3.exceptions.ReadTimeoutError))
+    cause = getattr(error, "reason", error)  # what MaxRetryError wraps
+    refused = isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
+    return not refused and not (method == "POST" and isinstance(cause, urllib3.exceptions.ReadTimeoutError))
 
 
 def _reason(error: BaseException) -> str:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text.split(": ", 1)[-1][:160]
+    return text.split(": ", 1)[-1][:160].rstrip(".")
 
 
 def _json(data: bytes) -> Manifest:
@@ -191,7 +192,7 @@ def _refused(answer: urllib3.BaseHTTPResponse, method: str, path: str) -> Cluste
 def api_client(context: str, secrets: Mapping[str, Any]) -> Any:
     """A client for KUBECONFIG's (or the named) context, else for the pod we run in, or chaosk8s' variables."""
     settings = client.Configuration()
-    context = str(secrets.get("KUBERNETES_CONTEXT") or context)
+    context = context or str(secrets.get("KUBERNETES_CONTEXT") or "")
     try:
         _load(settings, context, secrets)
     except config.ConfigException as error:

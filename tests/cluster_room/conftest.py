@@ -1,5 +1,6 @@
 """A namespace to work in: on the lab by default; on a real Kubernetes too with CHAOSPRSA_CLUSTER=1 and KUBECONFIG."""
 
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from chaosprsa.cluster import Cluster, connect
-from chaosprsa.manifests import SHADOW_OF
+from chaosprsa.cluster.kinds import APPLICABLE
+from chaosprsa.manifests import SHADOW_OF, SNAPSHOT, labels_of, without_server_fields
 from chaosprsa.workspace import Workspace
 
 IMAGE = os.environ.get("CHAOSPRSA_TEST_IMAGE", "docker.io/local/busybox:1")
@@ -100,6 +102,23 @@ def new_namespace(cluster: Cluster) -> Iterator[Callable[..., str]]:
     yield make
     for name in made:
         cluster.api.delete("Namespace", "", name)
+
+
+@pytest.fixture
+def plain(cluster: Cluster) -> Callable[[str], str]:
+    """Everything of a namespace that this room may change, without what the server writes, as one text."""
+
+    def read(namespace: str) -> str:
+        found = [without_server_fields(item) for item in cluster.objects(namespace, APPLICABLE)]
+        kept = [item for item in found if SNAPSHOT not in labels_of(item)]
+        return json.dumps([_without_cluster_ips(item) for item in kept], indent=1, sort_keys=True)
+
+    return read
+
+
+def _without_cluster_ips(manifest: dict[str, Any]) -> dict[str, Any]:
+    manifest["spec"] = {k: v for k, v in manifest.get("spec", {}).items() if k not in {"clusterIP", "clusterIPs"}}
+    return manifest
 
 
 @pytest.fixture
