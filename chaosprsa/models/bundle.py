@@ -72,7 +72,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
 def load_bundle(folder: Path) -> Bundle:
     """Read what save_bundle wrote. Raises InvalidDocument: absent, half written, changed, of another version."""
     manifest = _checked_manifest(folder)
-    contents = {name: _verified(folder / name, digest) for name, digest in manifest["files"].items()}
+    contents = {name: _verified(folder, name, digest) for name, digest in manifest["files"].items()}
     try:
         return _bundle(contents, manifest, folder)
     except (KeyError, TypeError, ValueError, pa.ArrowInvalid) as error:
@@ -156,9 +156,10 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _verified(path: Path, digest: str) -> bytes:
-    if path.name != str(path.relative_to(path.parent)):
-        raise InvalidDocument(f"{path}: a bundle's files lie in its own folder; run learn again")
+def _verified(folder: Path, name: str, digest: str) -> bytes:
+    path = folder / name
+    if name != Path(name).name or name == "..":
+        raise InvalidDocument(f"{folder}: its manifest names {name!r}, which isn't in its own folder; run learn again")
     try:
         content = path.read_bytes()
     except OSError as error:
