@@ -55,7 +55,7 @@ def share(value: float | None) -> str:
         return "under 0.1 %"
     if 0.999 < value < 1:
         return "over 99.9 %"
-    percent = value * 100
+    percent = round(value * 100, 1)
     return f"{signed_zero(f'{percent:.0f}' if abs(percent) >= 10 or percent == round(percent) else f'{percent:.1f}')} %"
 
 
