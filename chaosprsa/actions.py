@@ -6,6 +6,7 @@ Each takes plain values, so that `chaos discover chaosprsa --no-install` shows i
 # mypy: disable-error-code="type-arg"
 # dict and list stay bare: `chaos discover` shows dict[str, Any] as "object" and dict as "mapping".
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 from chaoslib.exceptions import ActivityFailed
 from chaoslib.types import Configuration, Secrets
 
-from chaosprsa.activity import activity, cluster_for, existing, shadow_for
+from chaosprsa.activity import activity, cluster_for, existing, halt, shadow_for
 from chaosprsa.errors import ChaosPrsaError, require
 from chaosprsa.loadtest import runner
 from chaosprsa.loadtest.log import read_load
 from chaosprsa.types import Resources
 
+logger = logging.getLogger("chaostoolkit")
 __all__ = [
     "resize_pods",
     "restore_shadow",
@@ -50,6 +52,7 @@ def start_load(
     """
     if namespace:
         shadow_for(namespace, configuration, secrets)
+        _need_no_refusal(namespace)
     require(bool(host or (namespace and entry)), "start_load: give host, or namespace and entry")
     url = host or cluster_for(configuration, secrets).entry_url(namespace, entry)
     run = runner.start(existing(profile, study_folder), url, Path(folder))
@@ -62,23 +65,23 @@ def wait_load(
 ) -> dict:
     """Waits until the load's own clock shows `until_s` seconds; at the profile's end, until its log is complete.
 
-    With `namespace` the stop switch (`chaos prsa stop`) is watched: when it is on, the load ends and the experiment
-    goes straight to its rollbacks.
+    With `namespace` the stop switch (`chaos prsa stop`) is watched. When it is on, and when there is no load or it died,
+    the load ends and the experiment goes straight to its rollbacks: no fault is played without its load.
     """
     watch = _StopSwitch(namespace, configuration, secrets)
     try:
         return {"load_s": round(runner.wait_until(Path(folder), until_s, watch), 3)}
-    except ChaosPrsaError:
-        if watch.reason:
-            _leave(folder)
+    except ChaosPrsaError as error:
+        logger.error(str(error))
+        runner.stop(Path(folder))
+        halt()
         raise
 
 
 class _StopSwitch:
-    """Asked twice a second by the wait; asks the cluster every fourth time. Why it is stopped, or ""."""
+    """Asked twice a second by the wait; asks the cluster every fourth time: why it is stopped, or ""."""
 
     def __init__(self, namespace: str, configuration: Configuration, secrets: Secrets) -> None:
-        self.reason = ""
         self._namespace = namespace
         self._cluster: Any = cluster_for(configuration, secrets) if namespace else None
         self._asked = 0
@@ -88,16 +91,8 @@ class _StopSwitch:
         if self._cluster is not None and self._asked % 4 == 1:
             from chaosprsa.cluster import is_stopped
 
-            self.reason = is_stopped(self._cluster, self._namespace)
-        return self.reason
-
-
-def _leave(folder: str) -> None:
-    """End the load and interrupt the experiment the way Chaos Toolkit offers; rollbacks follow."""
-    from chaoslib.exit import exit_gracefully
-
-    runner.stop(Path(folder))
-    exit_gracefully()
+            return is_stopped(self._cluster, self._namespace)
+        return ""
 
 
 @activity
@@ -108,13 +103,18 @@ def stop_load(folder: str) -> dict:
 
 _snapshots: dict[str, Any] = {}
 """The open snapshot of each shadow that this experiment took; after a crash `chaos prsa restore` finds it."""
+_refusals: dict[str, str] = {}
+"""Why a shadow couldn't be written down (stopped, another run's): this experiment then plays nothing in it."""
 
 
 @activity
 def take_snapshot(namespace: str, reason: str, configuration: Configuration = None, secrets: Secrets = None) -> dict:
     """Writes down what the shadow's workloads have now, before a fault changes it: a ConfigMap and a local file."""
-    shadow = shadow_for(namespace, configuration, secrets)
-    _snapshots[namespace] = shadow.snapshot(reason)
+    try:
+        _snapshots[namespace] = shadow_for(namespace, configuration, secrets).snapshot(reason)
+    except ChaosPrsaError as error:
+        _refusals[namespace] = str(error)
+        raise
     return {"namespace": namespace, "reason": reason}
 
 
@@ -165,6 +165,11 @@ def scale_down(
     after = max(0, before - max(1, round(before * share)))
     shadow.scale(service, after)
     return {"namespace": namespace, "service": service, "from": before, "to": after}
+
+
+def _need_no_refusal(namespace: str) -> None:
+    if namespace in _refusals:
+        raise ActivityFailed(f"nothing is played in it, as it couldn't be written down first: {_refusals[namespace]}")
 
 
 def _need_snapshot(namespace: str) -> None:

@@ -4,6 +4,7 @@ Chaos Toolkit hands activities plain values, `configuration` (a flat mapping) an
 """
 
 import functools
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -44,6 +45,15 @@ def cluster_for(configuration: Mapping[str, Any] | None, secrets: Mapping[str, A
 def shadow_for(namespace: str, configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> "Shadow":
     """The only way to change anything: raises NotAShadow unless the namespace is labelled as a shadow."""
     return cluster_for(configuration, secrets).shadow(namespace)
+
+
+def halt() -> None:
+    """End the running experiment: Chaos Toolkit goes straight to its rollbacks. Nothing happens outside `chaos run`."""
+    if signal.getsignal(signal.SIGUSR1) in {signal.SIG_DFL, signal.SIG_IGN, None}:
+        return
+    from chaoslib.exit import exit_gracefully
+
+    exit_gracefully()
 
 
 def existing(name: str, folder: str) -> Path:

@@ -144,7 +144,7 @@ class _Writer:
             for probe in judged
         ]
 
-    def _slo(self, name: str, slo: Slo, start_s: float, end_s: float) -> Activity:
+    def _slo(self, name: str, slo: Slo, start_s: float, end_s: float, **more: int) -> Activity:
         return self.write.own(
             "probe",
             name,
@@ -155,6 +155,7 @@ class _Writer:
             success_ratio=slo.success_ratio,
             start_s=start_s,
             end_s=end_s,
+            **more,
         )
 
     def _method(self, parts: FaultParts, slo: Slo) -> list[Activity]:
@@ -169,7 +170,7 @@ class _Writer:
             *parts.end,
             self._wait("load after the fault", self.stop_s),
             self.write.own("action", "the load is over", "stop_load", folder="${load_folder}"),
-            self._slo(f"{slo.service} before the fault", slo, 0.0, self.start_s),
+            self._slo(f"{slo.service} before the fault", slo, 0.0, self.start_s, min_requests=1),
             *self._prometheus(),
         ]
 

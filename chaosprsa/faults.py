@@ -73,7 +73,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=900.0,
         prior_per_day=0.01,
-        words=(r"replica", r"node.?(down|loss|lost|fail|drain)", r"zone", r"capacity", r"maintenance", r"scal\w+.?down"),
+        words=(r"replica", r"node.?(down|los[st]|fail|drain)", r"zone", r"capacity", r"maintenance", r"scal\w+.?down"),
         needs="no autoscaler that brings the replicas back meanwhile",
         description="Replicas are gone for a while and nothing replaces them.",
     ),

@@ -16,6 +16,7 @@ from chaosprsa.errors import NotAShadow, require
 from chaosprsa.loadtest import runner
 from chaosprsa.loadtest.log import read_requests
 
+MIN_REQUESTS = 20  # fewer say nothing about a percentile
 __all__ = [
     "container_port",
     "namespace_is_shadow",
@@ -28,7 +29,6 @@ __all__ = [
     "steady_state_is_back",
 ]
 
-MIN_REQUESTS = 20  # fewer say nothing about a percentile
 POLL_S = 0.5
 
 
@@ -97,6 +97,7 @@ def slo(
     success_ratio: float,
     start_s: float,
     end_s: float,
+    min_requests: int = MIN_REQUESTS,
 ) -> dict:
     """Whether the requests that arrived in [start_s, end_s) of the load kept the objective.
 
@@ -108,9 +109,9 @@ def slo(
     if not runner.was_asked_for(Path(folder)):
         return {"met": True, "judged": False, "because": "no load was played yet"}
     requests = read_requests(Path(folder)).between(start_s, end_s)
-    if len(requests) < MIN_REQUESTS:
+    if len(requests) < max(min_requests, 1):
         raise ActivityFailed(
-            f"{folder}: {len(requests)} requests between {start_s:g} and {end_s:g} s, at least {MIN_REQUESTS} are "
+            f"{folder}: {len(requests)} requests between {start_s:g} and {end_s:g} s, at least {min_requests} are "
             "needed to judge; play a longer or denser load ([trial] fault_s, after_s)"
         )
     good = requests.latency_ms[requests.ok]
