@@ -4,7 +4,7 @@ space (what may be tried) -> greedy -> Optuna around it -> fitted Q iteration in
 """
 
 from chaosprsa.allocation.contract import ServiceUtilisation, ShadowEnvironment, allocate_resources
-from chaosprsa.allocation.engine import EntryLoad
+from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.recommend import recommend
 
 __all__ = ["EntryLoad", "ServiceUtilisation", "ShadowEnvironment", "allocate_resources", "recommend"]

@@ -9,10 +9,8 @@ from chaosprsa.allocation.confidence import confidence
 from chaosprsa.allocation.engine import Candidate
 from chaosprsa.allocation.explain import directives
 from chaosprsa.allocation.run import Considered, Run
-from chaosprsa.allocation.survival import roomier
 from chaosprsa.allocation.threats import USUAL, in_words
 from chaosprsa.documents import lineage, to_json
-from chaosprsa.shadow import scaled
 from chaosprsa.types import PolicyResult, Recommendation, Survival
 
 MOST_NAMED = 4
@@ -123,7 +121,12 @@ def _about_the_shadow(run: Run, chosen: Considered) -> Iterator[str]:
         yield "it failed a check in the shadow; nothing that was tried there loses less"
     elif chosen.check is not None and not chosen.check.conclusive:
         yield "the shadow could not tell: its checks were inconclusive or invalid"
-    full = run.engine.space.allocation(chosen.point)
-    wider = roomier(full, scaled(full, run.scale), run.scale)
-    if chosen.check is not None and wider:
-        yield f"pods are whole: in the shadow {', '.join(wider)} had more of them for its load than production will"
+    shown = chosen.shown
+    if chosen.check is not None and shown.roomier:
+        named = ", ".join(shown.roomier)
+        yield f"pods are whole: in the shadow {named} had more of them for the load than production will"
+    failed = [issue for issue in run.engine.case.issues if shown.passed.get(issue.id) is False]
+    coarse = [in_words(issue) for issue in failed if issue.id in shown.coarse]
+    if coarse and run.engine.twin.fit.trusted:
+        named = ", ".join(coarse)
+        yield f"pods are whole: the shadow is too small to survive {named}; production is large enough, by the twin"

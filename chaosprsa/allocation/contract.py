@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from chaosprsa.allocation.engine import EntryLoad
+from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.recommend import recommend
 from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from chaosprsa.allocation.greedy import Found, lowered, repaired
+from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import fine_tune
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.search import search
 from chaosprsa.allocation.space import Ints, Space, build_space
 from chaosprsa.allocation.threats import representatives, usual_load
-from chaosprsa.errors import BadInput
 from chaosprsa.progress import Progress
 from chaosprsa.settings import SafetyTable
-from chaosprsa.twin import Rehearsal, Twin, calibrate
+from chaosprsa.twin import Noise, Rehearsal, Twin, calibrate, draw_worlds
 from chaosprsa.types import (
     Allocation,
     Outcome,
@@ -28,25 +28,9 @@ from chaosprsa.types import (
     Topology,
 )
 
-SEARCH_STEP_S = 4.0
+SEARCH_STEP_S = 6.0
 FINAL_STEP_S = 1.0
-SEARCH_PAIRS = 1
-FINAL_PAIRS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryLoad:
-    """Requests a second at the entry, in production: the quiet hours' and the most that is expected."""
-
-    base_per_s: float
-    peak_per_s: float
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.base_per_s <= self.peak_per_s and 0 < self.peak_per_s < float("inf")):
-            raise BadInput(
-                f"load: base {self.base_per_s} and peak {self.peak_per_s} a second; expected 0 <= base <= peak "
-                "and a peak above 0"
-            )
+PAIRS = 4  # nine worlds an issue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +47,7 @@ class Case:
     seed: int
     now: datetime
     phases_s: tuple[float, float] = (120.0, 60.0)
-    trials: int = 96
+    trials: int = 64
     timeout_s: float = 10.0
 
 
@@ -84,7 +68,7 @@ class Engine:
         self.twin: Twin = calibrate(outcomes, case.topology, case.slo, case.timeout_s)
         self.space: Space = build_space(case.production, self.twin, case.safety, case.prices)
         self._usual = usual_load(case.topology.entry, case.now)
-        self.final = self._rehearsal((*case.issues, self._usual), case.slo, FINAL_STEP_S, FINAL_PAIRS)
+        self.final = self._rehearsal((*case.issues, self._usual), case.slo, FINAL_STEP_S)
         self._most = Objective(self.space, self.final)
 
     @property
@@ -112,14 +96,14 @@ class Engine:
         case = self.case
         slo = replace(case.slo, latency_ms=case.slo.latency_ms * latency_share)
         threats = (*representatives(self.survivable_faults()), self._usual)
-        coarse = self._objective(self._rehearsal(threats, slo, SEARCH_STEP_S, SEARCH_PAIRS), refuted)
+        coarse = Objective(self.space, self._rehearsal(threats, slo, SEARCH_STEP_S), refuted)
         count = case.trials if trials is None else trials
         result = search(coarse, case.seed, count, storage, progress)
         progress("checking against every issue", 0.9)
-        every = self._objective(replace(self.final, slo=slo), refuted)
+        every = Objective(self.space, replace(self.final, slo=slo), refuted)
         best = self._held(every, result.best)
         progress("fine-tuning by fitted Q iteration", 0.93)
-        tuned = fine_tune(coarse, best.point, case.load.base_per_s, case.seed)
+        tuned = fine_tune(coarse, best.point, case.load, case.seed)
         point = tuned.point if self._still_holds(every, tuned.point, best) else best.point
         policy = tuned.result if point is tuned.point else replace(tuned.result, kept=False, reason=_FINER)
         return Candidate(point, result.trials, policy)
@@ -128,9 +112,6 @@ class Engine:
         """Without the usual load; everything where nothing can be survived, so that the least is lost."""
         faults = tuple(issue for issue in self.survivable if issue.id != self._usual.id)
         return faults if self.survivable else self.case.issues
-
-    def _objective(self, rehearsal: Rehearsal, refuted: tuple[Ints, ...]) -> Objective:
-        return Objective(self.space, rehearsal, refuted, allowing=not self.survivable)
 
     def _held(self, every: Objective, found: Found) -> Found:
         """Mended where finer steps or further issues ask for more."""
@@ -145,17 +126,10 @@ class Engine:
             return True
         return bool(every(point[None]).violation[0] <= max(best.violation, 0.0))
 
-    def _rehearsal(self, issues: tuple[SimulatedIssue, ...], slo: Slo, step_s: float, pairs: int) -> Rehearsal:
-        return Rehearsal(
-            twin=self.twin,
-            slo=slo,
-            issues=issues,
-            load_per_s=self.case.load.peak_per_s,
-            seed=self.case.seed,
-            pairs=pairs,
-            phases_s=self.case.phases_s,
-            step_s=step_s,
-        )
+    def _rehearsal(self, issues: tuple[SimulatedIssue, ...], slo: Slo, step_s: float) -> Rehearsal:
+        case = self.case
+        worlds = draw_worlds(self.twin, issues, case.load.peak_per_s, case.seed, PAIRS, Noise())
+        return Rehearsal(self.twin, slo, issues, worlds, case.phases_s, step_s)
 
 
 _FINER = "better on the situations it was judged on, but it misses the SLO in an issue that the searched one survives"

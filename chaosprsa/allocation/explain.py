@@ -66,17 +66,19 @@ def _with_less(space: Space, point: Ints, at: int, part: int) -> Ints:
 def _reasons(
     space: Space, rehearsal: Rehearsal, point: Ints, changed: Sequence[tuple[int, int]], less: Sequence[Ints]
 ) -> list[str]:
-    if not rehearsal.issues:
+    if not len(rehearsal.worlds.issue):
         return ["as little of the SLO is missed as the limits allow"] * len(changed)
     judged = rehearsal(space.capacity(np.stack(less)))
     reasons = []
     for row, (at, part) in enumerate(changed):
         grows = point[at, part] > space.present[at, part]
-        worst = np.unravel_index(int(judged.violation[row].argmax()), judged.violation[row].shape)
+        worst = int(judged.violation[row].argmax())
         held = f"{less[row][at, part]} {_UNITS[part]}"
         if judged.violation[row][worst] > 0:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
-            reasons.append(f"with {held} {in_words(rehearsal.issues[worst[0]])} would put {missed}")
+            reasons.append(
+                f"with {held} {in_words(rehearsal.issues[rehearsal.worlds.issue[worst]])} would put {missed}"
+            )
         elif grows:
             reasons.append("room beyond the predicted issues, where that costs less than a missed SLO is likely to")
         elif point[at, part] == space.low[at, part]:

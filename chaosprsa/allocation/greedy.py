@@ -14,6 +14,7 @@ from chaosprsa.allocation.space import REPLICAS, Ints, Space
 
 Evaluate = Callable[[Ints], Scores]
 SIZES = (1, 2, 4, 8, 16)
+REPAIRS = (1, 4)
 MOST_ROUNDS = 60
 MOST_EXCHANGES = 8
 MOST_PAIRS = 60
@@ -51,7 +52,7 @@ def repaired(space: Space, evaluate: Evaluate, start: Ints) -> Found:
     for _ in range(MOST_ROUNDS):
         if scores.feasible[0]:
             break
-        moves = _moves(space, here, 1, SIZES)
+        moves = _moves(space, here, 1, REPAIRS)
         if not len(moves):
             break
         tried = evaluate(moves)

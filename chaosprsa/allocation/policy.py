@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import CPU, REPLICAS, Floats, Ints, Space
+from chaosprsa.twin import Noise
 from chaosprsa.twin.environment import Situations, draw_situations
 from chaosprsa.types import PolicyResult
 
@@ -79,7 +81,7 @@ def trust_region(space: Space, searched: Ints) -> tuple[Ints, Ints]:
     return np.maximum(searched - reach, space.low), np.minimum(searched + reach, space.high)
 
 
-def fine_tune(objective: Objective, searched: Ints, base_per_s: float, seed: int) -> Tuned:
+def fine_tune(objective: Objective, searched: Ints, load: EntryLoad, seed: int) -> Tuned:
     """Learn, propose, and judge on situations that neither search nor learning has met."""
     if not objective.survivable or not objective(searched[None]).feasible[0]:
         reason = "the searched allocation does not hold every constraint, so there is nothing to refine"
@@ -87,10 +89,12 @@ def fine_tune(objective: Objective, searched: Ints, base_per_s: float, seed: int
     learning, choosing, judging = np.random.SeedSequence(seed).spawn(3)
     rng = np.random.default_rng(learning)
     space = objective.space
-    world = _World(space, searched, draw_situations(objective.rehearsal, base_per_s, EPISODES, rng))
+    world = _World(
+        space, searched, draw_situations(objective.rehearsal, load.base_per_s, load.peak_per_s, EPISODES, rng, Noise())
+    )
     proposals = _proposals(world, _learnt(world, rng, seed))
-    chosen = _chosen(objective, proposals, searched, base_per_s, np.random.default_rng(choosing))
-    return _judged(objective, chosen, searched, base_per_s, np.random.default_rng(judging))
+    chosen = _chosen(objective, proposals, searched, load, np.random.default_rng(choosing))
+    return _judged(objective, chosen, searched, load, np.random.default_rng(judging))
 
 
 def _learnt(world: _World, rng: np.random.Generator, seed: int) -> Any:
@@ -158,19 +162,19 @@ def _returns(objective: Objective, points: Ints, situations: Situations, searche
     return np.stack([world.value(np.repeat(point[None], count, axis=0))[0] for point in points])
 
 
-def _chosen(objective: Objective, proposals: Ints, searched: Ints, base_per_s: float, rng: np.random.Generator) -> Ints:
+def _chosen(objective: Objective, proposals: Ints, searched: Ints, load: EntryLoad, rng: np.random.Generator) -> Ints:
     """The proposal that holds the constraints and returns most on situations of its own."""
     holding = proposals[objective(proposals).feasible]
     if not len(holding):
         return searched
-    situations = draw_situations(objective.rehearsal, base_per_s, JUDGED_ON // 2, rng)
+    situations = draw_situations(objective.rehearsal, load.base_per_s, load.peak_per_s, JUDGED_ON // 2, rng, Noise())
     best = _returns(objective, holding, situations, searched).mean(axis=1).argmax()
     return np.asarray(holding[best], dtype=np.int64)
 
 
-def _judged(objective: Objective, tuned: Ints, searched: Ints, base_per_s: float, rng: np.random.Generator) -> Tuned:
+def _judged(objective: Objective, tuned: Ints, searched: Ints, load: EntryLoad, rng: np.random.Generator) -> Tuned:
     """Paired difference on fresh situations; kept where its lower 95 % bound is above 0."""
-    situations = draw_situations(objective.rehearsal, base_per_s, JUDGED_ON, rng)
+    situations = draw_situations(objective.rehearsal, load.base_per_s, load.peak_per_s, JUDGED_ON, rng, Noise())
     own, other = _returns(objective, np.stack((searched, tuned)), situations, searched)
     difference = other - own
     bound = float(difference.mean() - _Z95 * difference.std(ddof=1) / np.sqrt(len(difference)))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from chaosprsa.allocation.answer import answer
 from chaosprsa.allocation.checking import MOST_CHECKS, Check, checked, tightened
-from chaosprsa.allocation.engine import Candidate, Case, Engine, EntryLoad
+from chaosprsa.allocation.engine import Candidate, Case, Engine
+from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.run import Considered, Run
 from chaosprsa.allocation.survival import verdicts
 from chaosprsa.errors import BadInput
@@ -38,7 +39,7 @@ def recommend(
     check: Check | None = None,
     progress: Progress = silent,
     phases_s: tuple[float, float] = (120.0, 60.0),
-    trials: int = 96,
+    trials: int = 64,
     timeout_s: float = 10.0,
 ) -> Recommendation:
     """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
@@ -98,8 +99,9 @@ def _consider(run: Run, first: Candidate, check: Check | None, progress: Progres
             return
         progress(f"checking candidate {number} in the shadow", 0.95)
         small = scaled(engine.space.allocation(candidate.point), run.scale)
-        hopeless = {issue.id for issue in engine.hopeless} if engine.twin.fit.trusted else set()
-        expected = frozenset(issue.id for issue in engine.case.issues) - hopeless
+        expected = frozenset(issue.id for issue in engine.case.issues)
+        if engine.twin.fit.trusted:
+            expected -= {issue.id for issue in engine.hopeless} | run.shown(candidate.point).coarse
         told = checked(number, check(small), expected)
         run.outcomes += told.outcomes
         run.words += told.words

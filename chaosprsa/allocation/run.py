@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from chaosprsa.allocation.checking import Checked
 from chaosprsa.allocation.engine import Candidate, Engine
-from chaosprsa.allocation.space import Ints
-from chaosprsa.allocation.survival import Shown, Verdicts, roomier, shadow_verdicts
+from chaosprsa.allocation.space import Ints, point_of
+from chaosprsa.allocation.survival import Shown, Verdicts, roomier, shadow_verdicts, too_coarse
 from chaosprsa.shadow import scaled
 from chaosprsa.types import Outcome
 
@@ -34,6 +34,12 @@ class Run:
 
     def shown(self, point: Ints) -> Shown:
         """What all trials so far showed of a point."""
-        full = self.engine.space.allocation(point)
+        engine = self.engine
+        full = engine.space.allocation(point)
         small = scaled(full, self.scale)
-        return Shown(shadow_verdicts(self.outcomes, small), fair=not roomier(full, small, self.scale))
+        scaled_point = point_of(small, engine.space.services)
+        return Shown(
+            passed=shadow_verdicts(self.outcomes, small),
+            roomier=roomier(full, small, self.scale),
+            coarse=too_coarse(engine.space, engine.final, point, scaled_point, self.scale),
+        )

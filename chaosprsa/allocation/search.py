@@ -33,7 +33,7 @@ class SearchResult:
 def search(
     objective: Objective,
     seed: int,
-    count: int = 96,
+    count: int = 64,
     storage: Path | None = None,
     progress: Progress = silent,
 ) -> SearchResult:
@@ -73,16 +73,13 @@ def box_around(space: Space, point: Ints) -> Ints:
 
 
 def _starts(space: Space) -> list[Ints]:
-    """The present, and the same cores in as few pods as allowed, or one more: replicas are the hardest to trade."""
-    starts = [space.clipped(space.present)]
-    for extra in (0, 1):
-        start = space.present.copy()
-        start[:, REPLICAS] = space.low[:, REPLICAS] + extra
-        cores = space.present[:, CPU] * space.present[:, REPLICAS] / np.maximum(start[:, REPLICAS], 1)
-        steps = np.ceil((cores - space.low[:, CPU]) / space.step[:, CPU]).astype(np.int64)
-        start[:, CPU] = space.low[:, CPU] + steps * space.step[:, CPU]
-        starts.append(space.clipped(start))
-    return starts
+    """The present, and the same cores in as few pods as allowed: replicas are the hardest to trade."""
+    fewer = space.present.copy()
+    fewer[:, REPLICAS] = space.low[:, REPLICAS]
+    cores = space.present[:, CPU] * space.present[:, REPLICAS] / np.maximum(fewer[:, REPLICAS], 1)
+    steps = np.ceil((cores - space.low[:, CPU]) / space.step[:, CPU]).astype(np.int64)
+    fewer[:, CPU] = space.low[:, CPU] + steps * space.step[:, CPU]
+    return [space.clipped(space.present), space.clipped(fewer)]
 
 
 def _rank(found: Found) -> tuple[bool, float, float]:

@@ -60,28 +60,42 @@ def roomier(allocation: Allocation, smaller: Allocation, scale: float) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the shadow showed of one allocation. fair: it had no more pods for its load than production would have."""
+    """What the shadow showed of one allocation. roomier: it had more pods for its load than production would have.
+
+    coarse: issues that a trusted twin expects to fail in the shadow and not in production, because pods are whole
+    there (half of one pod is that pod).
+    """
 
     passed: Mapping[str, bool]
-    fair: bool
+    roomier: tuple[str, ...]
+    coarse: frozenset[str]
 
 
 def verdicts(space: Space, rehearsal: Rehearsal, point: Ints, shown: Shown, trusted: bool) -> Verdicts:
-    """For every issue of the rehearsal. A failure in the shadow counts; so does a pass, but where the shadow was
-    roomier and a trusted twin says otherwise.
-    """
-    violation = rehearsal(space.capacity(point[None])).violation[0]  # (issues, draws)
+    """For every issue of the rehearsal: the shadow's word, but where a trusted twin knows why production differs."""
+    violation = rehearsal(space.capacity(point[None])).violation[0]
     survived: dict[str, bool | None] = {}
     by: dict[str, str] = {}
     lost: dict[str, float] = {}
     for at, issue in enumerate(rehearsal.issues):
-        told = bool(violation[at, 0] <= 0)
+        own = violation[rehearsal.worlds.issue == at]  # the predicted world first
+        told = bool(own[0] <= 0)
         seen = shown.passed.get(issue.id)
-        if seen is not None and (shown.fair or not seen or not trusted or told):
+        doubtful = trusted and ((seen and shown.roomier and not told) or (not seen and issue.id in shown.coarse))
+        if seen is not None and not doubtful:
             survived[issue.id], by[issue.id], lost[issue.id] = seen, "shadow", 0.0 if seen else 1.0
         elif trusted:
-            survived[issue.id], by[issue.id] = told, "twin"
-            lost[issue.id] = float(np.mean(violation[at] > 0))
+            survived[issue.id], by[issue.id], lost[issue.id] = told, "twin", float(np.mean(own > 0))
         else:
             survived[issue.id], by[issue.id], lost[issue.id] = None, "none", 0.5
     return Verdicts(survived, by, lost)
+
+
+def too_coarse(space: Space, rehearsal: Rehearsal, point: Ints, small: Ints, scale: float) -> frozenset[str]:
+    """Issues that the twin expects this point to survive in production, and its scaled-down form to fail."""
+    nominal = rehearsal.only(np.flatnonzero(rehearsal.worlds.nominal))
+    here = nominal(space.capacity(point[None])).violation[0] <= 0
+    there = nominal.at_scale(scale)(space.capacity(small[None])).violation[0] <= 0
+    return frozenset(
+        rehearsal.issues[at].id for row, at in enumerate(nominal.worlds.issue) if here[row] and not there[row]
+    )

@@ -8,6 +8,17 @@ from chaosprsa.twin.calibrate import calibrate
 from chaosprsa.twin.fluid import Capacity, simulate
 from chaosprsa.twin.parameters import Parameters, Spread, Twin
 from chaosprsa.twin.replay import capacity_of
-from chaosprsa.twin.trials import Noise, Rehearsal
+from chaosprsa.twin.trials import Noise, Rehearsal, draw_worlds
 
-__all__ = ["Capacity", "Noise", "Parameters", "Rehearsal", "Spread", "Twin", "calibrate", "capacity_of", "simulate"]
+__all__ = [
+    "Capacity",
+    "Noise",
+    "Parameters",
+    "Rehearsal",
+    "Spread",
+    "Twin",
+    "calibrate",
+    "capacity_of",
+    "draw_worlds",
+    "simulate",
+]

@@ -103,5 +103,5 @@ def standard_course(durations_s: Floats, load_per_s: Floats, phases_s: tuple[flo
     return Course(step_s=step, load_per_s=np.broadcast_to(load_per_s, step.shape), part=part)
 
 
-LASTING_STEPS = 6
+LASTING_STEPS = 4
 LONGEST_S = 1800.0

@@ -13,7 +13,7 @@ from chaosprsa.twin.fluid import Capacity, simulate
 from chaosprsa.twin.judge import judged
 from chaosprsa.twin.parameters import Parameters
 from chaosprsa.twin.queueing import Floats
-from chaosprsa.twin.trials import Rehearsal
+from chaosprsa.twin.trials import Noise, Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,18 @@ class Situations:
         return judged(trace, self.course, slo).violation, trace.utilisation
 
 
-def draw_situations(rehearsal: Rehearsal, base_per_s: float, count: int, rng: np.random.Generator) -> Situations:
-    """Issues by their probability, loads between base and peak, parameters and strengths from their uncertainty."""
-    weight = np.array([issue.probability for issue in rehearsal.issues])
+def draw_situations(
+    rehearsal: Rehearsal, base_per_s: float, peak_per_s: float, count: int, rng: np.random.Generator, noise: Noise
+) -> Situations:
+    """The rehearsal's issues by their probability, loads between base and peak, parameters and strengths as unsure."""
+    among = [rehearsal.issues[at] for at in np.unique(rehearsal.worlds.issue)]
+    weight = np.array([issue.probability for issue in among])
     which = rng.choice(len(weight), size=count, p=weight / weight.sum())
-    issues = [rehearsal.issues[at] for at in which]
-    noise, twin = rehearsal.noise, rehearsal.twin
+    issues, twin = [among[at] for at in which], rehearsal.twin
     strength = np.array([issue.strength for issue in issues]) * np.exp(noise.strength * rng.standard_normal(count))
     duration = np.array([issue.duration_s for issue in issues]) * np.exp(noise.duration * rng.standard_normal(count))
-    share = rng.uniform(min(base_per_s / rehearsal.load_per_s, 1.0), 1.0, count)
-    load = rehearsal.load_per_s * share * np.exp(noise.load * rng.standard_normal(count))
+    share = rng.uniform(base_per_s / peak_per_s, 1.0, count)
+    load = peak_per_s * share * np.exp(noise.load * rng.standard_normal(count))
     drawn = twin.drawn(rng, (count + 1) // 2)
     parameters = Parameters(*(getattr(drawn, name)[1 : count + 1] for name in Parameters.__slots__))
     return Situations(

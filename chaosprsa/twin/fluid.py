@@ -70,6 +70,7 @@ class Fluid:
         self._visits = self._graph.visits
         self._killed = _pods(effects.killed, capacity.replicas)
         self._lost = _pods(effects.lost, capacity.replicas)
+        self._losing = bool(self._killed.any() or self._lost.any())
         self._since_start_s = np.zeros(capacity.replicas.shape)
         self._since_end_s = np.zeros(capacity.replicas.shape)
         self._begun = False
@@ -100,11 +101,12 @@ class Fluid:
         mean, variance = self._times(sojourn, cores, faulty)
         burst = self._remember(step_s, ready, mean, faulty)
         lost = refused + (dropped + burst) / np.maximum(flow * step_s, _TINY)
-        own = 1.0 - (1.0 - np.clip(lost, 0.0, 1.0)) * (1.0 - self._parameters.error_share)
+        own = 1.0 - (1.0 - np.minimum(lost, 1.0)) * (1.0 - self._parameters.error_share)
         if faulty:
             own = 1.0 - (1.0 - own) * (1.0 - self._effects.failing)
         pressure = flow * self._parameters.demand_s / np.maximum(ready * cores, _TINY)
-        return mean, variance, self._graph.failing(own), self._state.utilisation, pressure
+        failed = self._graph.failing(own) if own.any() else own
+        return mean, variance, failed, self._state.utilisation, pressure
 
     def _flow(self, number: int, faulty: bool) -> Floats:
         """Arrivals a second at every service: from users, and from what callers get done."""
@@ -115,23 +117,28 @@ class Fluid:
 
     def _ready(self, step_s: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """(pods that serve, averaged over the step; share of the step without any)."""
-        pods, delay = self._capacity.replicas, self._parameters.start_delay_s
-        away, gone = np.zeros(pods.shape), np.zeros(pods.shape)
+        pods = self._capacity.replicas
+        ready, refused = pods, np.zeros(pods.shape)
         if faulty and not self._begun:
             self._begun = True
             left = 1.0 - np.minimum((self._killed + self._lost) / np.maximum(pods, _TINY), 1.0)
             self._state.queue *= left
-        if self._begun:
-            killed = np.clip((delay - self._since_start_s) / step_s, 0.0, 1.0)
-            lost = 1.0 if faulty else np.clip((delay - self._since_end_s) / step_s, 0.0, 1.0)
-            away = np.minimum(self._killed * killed + self._lost * lost, pods)
-            gone = np.where(self._killed >= pods, killed, 0.0) + np.where(self._lost >= pods, lost, 0.0)
-            clock = self._since_start_s if faulty else self._since_end_s
-            clock += step_s
+        if self._begun and self._losing:
+            killed = self._share(self._since_start_s, step_s)
+            lost = np.ones(pods.shape) if faulty else self._share(self._since_end_s, step_s)
+            ready = np.maximum(pods - self._killed * killed - self._lost * lost, 0.0)
+            refused = np.maximum(np.where(self._killed >= pods, killed, 0.0), np.where(self._lost >= pods, lost, 0.0))
+            self._since_start_s += step_s
             if not faulty:
-                self._since_start_s += step_s
-        down = np.clip(self._state.down_s / step_s, 0.0, 1.0)
-        return (pods - away) * (1.0 - down), np.clip(np.maximum(gone, down), 0.0, 1.0)
+                self._since_end_s += step_s
+        if self._state.down_s.any():
+            down = np.minimum(self._state.down_s / step_s, 1.0)
+            ready, refused = ready * (1.0 - down), np.maximum(refused, down)
+        return ready, refused
+
+    def _share(self, since_s: Floats, step_s: Floats) -> Floats:
+        """Share of the step in which pods that went then are not back yet."""
+        return np.minimum(np.maximum((self._parameters.start_delay_s - since_s) / step_s, 0.0), 1.0)
 
     def _serve(self, step_s: Floats, ready: Floats, cores: Floats, served: Floats) -> tuple[Floats, Floats]:
         """One implicit step. (seconds in a pod, requests given up on.) Updates queue, utilisation and throughput."""
@@ -141,12 +148,11 @@ class Fluid:
         level = (state.queue + step_s * served) / pods
         drain = step_s * cores / demand
         used = state.utilisation
-        for _ in range(2):  # the split hardly moves with the utilisation: two rounds settle it
-            kappa, beta = jobs_split(used, cores)
-            slope = kappa + drain
-            middle = slope + beta + level
-            used = 2.0 * level / (middle + np.sqrt(np.maximum(middle**2 - 4.0 * slope * level, 0.0)))
-            used = np.clip(used, _TINY, 1.0 - 1e-12)
+        kappa, beta = jobs_split(used, cores)  # at the step before: the split hardly moves with the utilisation
+        slope = kappa + drain
+        middle = slope + beta + level
+        used = 2.0 * level / (middle + np.sqrt(np.maximum(middle * middle - 4.0 * slope * level, 0.0)))
+        used = np.minimum(np.maximum(used, _TINY), 1.0 - 1e-12)
         held = np.maximum(level - drain * used, 0.0)
         most = self._twin.timeout_s * used * cores / demand
         dropped = np.where(alive, np.maximum(held - most, 0.0) * pods, state.queue)

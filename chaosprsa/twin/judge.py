@@ -9,7 +9,7 @@ from chaosprsa.twin.fluid import Trace
 from chaosprsa.twin.queueing import Floats, share_above
 from chaosprsa.types import Slo
 
-COARSE = (0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.6, 2.5, 5.0, 12.0)
+COARSE = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3, 2.5, 8.0)
 FINE = tuple(float(x) for x in np.geomspace(0.02, 60.0, 60))
 
 

@@ -26,9 +26,9 @@ def jobs_split(utilisation: Floats, limit_cores: Floats) -> tuple[Floats, Floats
     rise = np.zeros_like(offered)  # sum of k w_k, without its factor a
     for k in range(1, int(min(whole.max(initial=0.0), MAX_WHOLE_CORES)) + 1):
         inside = whole >= k
-        rise = np.where(inside, rise + weight, rise)
+        rise += weight * inside
         weight = np.where(inside, weight * offered / k, weight)
-        total = np.where(inside, total + weight, total)
+        total += weight * inside
     spare = 1.0 - utilisation
     norm = spare * total + weight * utilisation
     return (spare * rise * limit_cores + weight * whole) / norm, weight / norm
@@ -53,7 +53,7 @@ def sharing_variance(sojourn: Floats, alone_s: Floats, work_cv2: Floats | float)
     of the time that others cost, the squared coefficient of variation is work_cv2 + 2 r / (2 - r): exact for
     M/M/1-PS, where r is the utilisation (Coffman, Muntz and Trotter 1970), an approximation elsewhere.
     """
-    shared = np.clip(1.0 - alone_s / np.maximum(sojourn, 1e-12), 0.0, 1.0)
+    shared = np.minimum(np.maximum(1.0 - alone_s / np.maximum(sojourn, 1e-12), 0.0), 1.0)
     return sojourn**2 * (work_cv2 + 2.0 * shared / (2.0 - shared))
 
 
