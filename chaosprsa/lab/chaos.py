@@ -14,6 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from chaosprsa.lab.kinds import Kind
+from chaosprsa.lab.runtime import Obj
+from chaosprsa.lab.status import invalid
+
 RETRANSMIT_S = 0.2
 NEVER_S = 1e6  # a partition: later than any deadline
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -132,14 +136,13 @@ def faults_of(obj: Mapping[str, Any], pods: Pods, rng: np.random.Generator) -> d
         fault = _http_fault(spec)
         return {key: PodFaults(http=(fault,)) for key in chosen(spec, home, pods, rng)}
     sources, targets = chosen(spec, home, pods, rng), _targets(spec, home, pods, rng)
-    found: dict[PodKey, PodFaults] = {}
+    out, back = _network_fault(spec, targets), _network_fault(spec, frozenset(sources))
     direction = spec.get("direction") or "to"
-    if direction in {"to", "both"}:
-        found |= {key: PodFaults(network=(_network_fault(spec, targets),)) for key in sources}
-    if direction in {"from", "both"}:
-        for key in targets:
-            more = PodFaults(network=(_network_fault(spec, frozenset(sources)),))
-            found[key] = merged((found.get(key, PodFaults()), more))
+    if direction not in {"to", "from", "both"}:
+        raise ValueError(f"direction {direction!r} is none of to, from, both")
+    found = {key: PodFaults(network=(out,)) for key in sources} if direction != "from" else {}
+    for key in targets if direction != "to" else ():
+        found[key] = merged((found.get(key, PodFaults()), PodFaults(network=(back,))))
     return found
 
 
@@ -170,6 +173,20 @@ def _http_fault(spec: Mapping[str, Any]) -> HttpFault:
         code=int(changed.get("code") or 0),
         share=percent(spec.get("percent"), 1.0),
     )
+
+
+def admission(kind: Kind, new: Obj, _old: Obj | None) -> None:
+    """Refuses what can't be played, as Chaos Mesh's webhook does: a fault that silently does nothing would look like
+    one that is survived. Raises StatusError 422.
+    """
+    if kind.kind in {"NetworkChaos", "HTTPChaos"}:
+        try:
+            seconds((new.get("spec") or {}).get("duration"))
+            faults_of({**new, "kind": kind.kind}, {}, np.random.default_rng(0))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise invalid(
+                kind.kind, new["metadata"]["name"], kind.group, [("spec", f"Invalid value: {error}")]
+            ) from None
 
 
 def merged(faults: Iterable[PodFaults]) -> PodFaults:

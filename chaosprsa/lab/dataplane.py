@@ -117,22 +117,17 @@ class DataPlane:
             server.labels = dict(labels)
             self._reroute(server.key[0])
 
-    def on_chaos(self, event: str, obj: Obj) -> str:
-        """A NetworkChaos or HTTPChaos appeared, changed or went. What is wrong with it, or an empty string."""
+    def on_chaos(self, event: str, obj: Obj) -> None:
+        """A NetworkChaos or HTTPChaos appeared or went; its pods are chosen now. Raises ValueError: see faults_of."""
         metadata = obj["metadata"]
         name = f"{obj.get('kind')}/{metadata['namespace']}/{metadata['name']}"
-        problem = ""
         if event == "DELETED":
             self._chaos.pop(name, None)
         elif event == "ADDED":
             pods = {key: server.labels for key, server in self._pods.items()}
-            try:
-                self._chaos[name] = faults_of(obj, pods, self._draws.rng)
-                self._end_later(name, obj)
-            except (ValueError, TypeError, AttributeError) as error:
-                problem = f"{name}: {error}"
+            self._chaos[name] = faults_of(obj, pods, self._draws.rng)
+            self._end_later(name, obj)
         self._refault()
-        return problem
 
     def _end_later(self, name: str, obj: Obj) -> None:
         if duration := (obj.get("spec") or {}).get("duration"):

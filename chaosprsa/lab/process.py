@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chaosprsa.errors import Busy, Unavailable
+from chaosprsa.errors import Busy, ToolMissing, Unavailable
 from chaosprsa.lab.topology import LabTopology, write_lab_topology
 
 START_S = 90.0  # a first start may fetch Prometheus
@@ -128,7 +128,8 @@ def _wait(state: Path, server: "subprocess.Popen[bytes]") -> RunningLab:
     while time.monotonic() < deadline:
         told = _told(state)
         if told is not None and "error" in told:
-            raise Unavailable(f"the lab does not start: {told['error']}")
+            kind = ToolMissing if told.get("kind") == "ToolMissing" else Unavailable
+            raise kind(f"the lab does not start: {told['error']}")
         if told is not None and (running := lab_status(state)) is not None:
             return running
         if server.poll() is not None:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from chaosprsa.documents import write_text
 from chaosprsa.errors import ChaosPrsaError
+from chaosprsa.lab import chaos
 from chaosprsa.lab.api import build_api, serve
 from chaosprsa.lab.boot import boot, write_kubeconfig
 from chaosprsa.lab.controllers import start_controllers
@@ -34,7 +35,6 @@ from chaosprsa.lab.topology import LabTopology, read_lab_topology
 from chaosprsa.lab.traffic import Traffic
 
 READY_S = 60.0
-_log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     try:
         asyncio.run(_serve(options))
     except ChaosPrsaError as error:
-        write_text(options.state / "lab.json", json.dumps({"error": str(error)}))
+        write_text(options.state / "lab.json", json.dumps({"error": str(error), "kind": type(error).__name__}))
         sys.exit(error.exit_code)
 
 
@@ -60,23 +60,25 @@ def _options() -> argparse.Namespace:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    ended = asyncio.Event()
-    _end_on_signals(ended)
     topology = read_lab_topology(options.topology)
-    async with _lab(options, topology) as told:
-        write_text(options.state / "lab.json", json.dumps(told, indent=1))
-        await ended.wait()
+    _end_on_signals()
+    with contextlib.suppress(asyncio.CancelledError):
+        async with _lab(options, topology) as told:
+            write_text(options.state / "lab.json", json.dumps(told, indent=1))
+            await asyncio.Event().wait()
 
 
-def _end_on_signals(ended: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
+def _end_on_signals() -> None:
+    """SIGTERM, SIGINT and the end of standard input cancel the calling task, at its start too."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, task.cancel)
 
     def read() -> None:
         if not os.read(0, 4096):
             loop.remove_reader(0)
-            ended.set()
+            task.cancel()
 
     loop.add_reader(0, read)
 
@@ -113,13 +115,9 @@ def _subscribe(store: Store, dataplane: DataPlane, listeners: Listeners) -> None
     store.subscribe("services", dataplane.on_service, replay=True)
     store.subscribe("services", listeners.on_service, replay=True)
     store.subscribe("pods", dataplane.on_pod)
-
-    def on_chaos(event: str, obj: dict[str, object]) -> None:
-        if problem := dataplane.on_chaos(event, obj):
-            _log.warning("not played: %s", problem)
-
+    store.admissions.append(chaos.admission)
     for plural in ("networkchaos", "httpchaos"):
-        store.subscribe(plural, on_chaos)
+        store.subscribe(plural, dataplane.on_chaos)
 
 
 async def _open(stack: contextlib.AsyncExitStack, application: web.Application) -> str:

@@ -40,7 +40,7 @@ class Plane:
     def chaos(self, kind, name="fault", event="ADDED", **spec):
         selector = {"namespaces": ["shop"], "labelSelectors": {"app": "back"}}
         spec = {"mode": "all", "selector": selector, **spec}
-        return self.plane.on_chaos(event, {"kind": kind, "metadata": {"namespace": "shop", "name": name}, "spec": spec})
+        self.plane.on_chaos(event, {"kind": kind, "metadata": {"namespace": "shop", "name": name}, "spec": spec})
 
     async def ask(self, service="front", path="/"):
         return await self.plane.request("shop", service, path)

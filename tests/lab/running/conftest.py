@@ -27,9 +27,9 @@ class Lab:
     def __init__(self, running):
         self.running = running
 
-    def get(self, url):
+    def get(self, url, method="GET", body=None):
         """(status, text)."""
-        return call(url)
+        return call(url, method, None if body is None else json.dumps(body).encode())
 
     def ask(self, path="/"):
         """(status, JSON) of a request at the entry."""

@@ -98,6 +98,15 @@ def test_failing_dependencies_are_seen_at_the_entry_as_bad_gateways(lab):
     assert (failed, lab.ask("/catalogue")[0]) == (502, 200)
 
 
+def test_a_fault_that_cannot_be_played_is_refused(lab):
+    spec = {"action": "delay", "mode": "all", "selector": {"namespaces": ["shop"]}, "delay": {"latency": "fast"}}
+    chaos = {"apiVersion": "chaos-mesh.org/v1alpha1", "kind": "NetworkChaos", "metadata": {"name": "odd"}, "spec": spec}
+    url = f"{lab.running.api_url}{CHAOS}/networkchaos"
+    status, text = lab.get(url, "POST", chaos)
+    assert status == 422
+    assert "'fast' is no duration" in text
+
+
 def test_no_replicas_is_an_outage_and_a_pod_takes_its_time_to_start(lab):
     path = "/apis/apps/v1/namespaces/shop/deployments/checkout/scale"
     patch = "application/merge-patch+json"

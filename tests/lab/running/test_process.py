@@ -91,7 +91,7 @@ def test_another_process_can_stop_it(tmp_path):
 
 def test_without_prometheus_the_start_fails_with_the_ways_to_have_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Unavailable, match="Ways to have it"):
+    with pytest.raises(ToolMissing, match="Ways to have it"):
         start_lab(tmp_path / "state", TINY, 1, tools=tmp_path / "tools")
     assert lab_status(tmp_path / "state") is None
 
