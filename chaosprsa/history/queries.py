@@ -40,8 +40,9 @@ def _of_edges(expression: str) -> str:
 
 SERVICE_QUERIES: Mapping[str, str] = {
     "request_rate_per_s": _named(f"sum by ($label) (rate({_REQUESTS}[$window]))"),
-    "success_ratio": _named(
-        f'sum by ($label) (rate({_REQUESTS[:-1]}, code!~"5.."}}[$window]))'
+    "success_ratio": _named(  # a service that only fails has no good series: 0, not nothing
+        f'(sum by ($label) (rate({_REQUESTS[:-1]}, code!~"5.."}}[$window]))'
+        f" or 0 * sum by ($label) (rate({_REQUESTS}[$window])))"
         f" / (sum by ($label) (rate({_REQUESTS}[$window])) > 0)"
     ),
     "latency_p50_ms": _percentile(0.5),
