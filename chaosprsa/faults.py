@@ -18,7 +18,7 @@ class FaultEntry:
     low, high, typical: strength in `unit`; a draw stays inside [low, high]. typical_s: how long it lasts where a
     history says nothing. prior_per_day: how often a component has it where a history says nothing; one in a hundred
     days for the rarer ones, an order of magnitude that the first real incident beats. words: kinds of a history that
-    mean it. needs: what the cluster must have for it to be played.
+    mean it. needs: what the cluster must have for it to be played. mendable: whether an allocation can change how it ends.
     """
 
     unit: str
@@ -30,6 +30,7 @@ class FaultEntry:
     words: tuple[str, ...]
     needs: str
     description: str
+    mendable: bool = True
 
 
 CATALOGUE: Mapping[Fault, FaultEntry] = {
@@ -101,6 +102,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         ),
         needs="Chaos Mesh (chaos-mesh.org/v1alpha1 networkchaos)",
         description="A service answers later, to all who call it.",
+        mendable=False,
     ),
     Fault.DEPENDENCY_FAILING: FaultEntry(
         unit="share of calls that fail",
@@ -112,6 +114,7 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         words=(r"error", r"exception", r"return", r"fail", r"outage", r"unavailab", r"5\d\d", r"refus", r"down"),
         needs="Chaos Mesh (chaos-mesh.org/v1alpha1 httpchaos)",
         description="A service answers some calls with an error.",
+        mendable=False,
     ),
 }  # fmt: skip
 

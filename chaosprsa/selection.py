@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from chaosprsa.faults import CATALOGUE
 from chaosprsa.types import SimulatedIssue
 
 
@@ -17,9 +18,10 @@ def weight(issue: SimulatedIssue) -> float:
 
 
 def weightiest(issues: Sequence[SimulatedIssue], limit: int) -> tuple[SimulatedIssue, ...]:
-    """At most `limit` issues, heaviest first, one for each pair of component and fault; faults not yet chosen first.
+    """At most `limit` issues, heaviest first, one for each pair of component and fault.
 
-    A study of three tells more when it plays three faults than when it plays one fault on three components.
+    Faults that an allocation can mend come first, and faults not yet chosen: a study of three tells more when it plays
+    three faults than when it plays one on three components.
     """
     by_pair: dict[tuple[str, str], SimulatedIssue] = {}
     for issue in sorted(issues, key=lambda issue: (-weight(issue), issue.id)):
@@ -28,6 +30,6 @@ def weightiest(issues: Sequence[SimulatedIssue], limit: int) -> tuple[SimulatedI
     ranked = []
     for issue in by_pair.values():
         seen[issue.fault.value] = seen.get(issue.fault.value, 0) + 1
-        ranked.append((seen[issue.fault.value], issue))
-    ranked.sort(key=lambda pair: pair[0])  # stable: by weight within each round
-    return tuple(issue for _, issue in ranked[:limit])
+        ranked.append((not CATALOGUE[issue.fault].mendable, seen[issue.fault.value], issue))
+    ranked.sort(key=lambda entry: entry[:2])  # stable: by weight within each round
+    return tuple(issue for *_, issue in ranked[:limit])

@@ -65,7 +65,8 @@ def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_js
 def generate(study: str, limit: int, seed: int, settings_file: Path, as_json: bool) -> None:
     """Turn the weightiest issues into an experiment and a load profile each, under generated/STUDY/.
 
-    The weightiest are those with the largest probability x impact, one for each component and fault.
+    The weightiest have the largest probability x impact, one for each component and fault; faults that an allocation
+    can mend come first.
 
     Example: chaos prsa generate --study next --limit 5
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from chaosprsa.selection import weightiest
 from chaosprsa.types import (
     Interval,
     Outcome,
@@ -39,8 +40,7 @@ def allocation(given: ServiceAllocation) -> str:
 
 
 def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
-    """The likeliest first."""
-    likeliest = sorted(issues, key=lambda issue: -issue.probability)[:limit]
+    """The weightiest, one for each component and fault."""
     rows = [
         (
             issue.start.strftime("%a %H:%M"),
@@ -51,7 +51,7 @@ def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
             _ratio(issue.impact.latency_ratio),
             f"{issue.impact.error_share.mid:.0%}",
         )
-        for issue in likeliest
+        for issue in weightiest(issues, limit)
     ]
     return table(("start", "component", "fault", "severity", "likely", "latency", "errors"), rows)
 
