@@ -18,7 +18,7 @@ class FaultEntry:
     low, high, typical: strength in `unit`; a draw stays inside [low, high]. typical_s: how long it lasts where a
     history says nothing. prior_per_day: how often a component has it where a history says nothing; one in a hundred
     days for the rarer ones, an order of magnitude that the first real incident beats. words: kinds of a history that
-    mean it. needs: what the cluster must have for it to be played. mendable: whether an allocation can change how it ends.
+    mean it. needs: what the cluster must have for it to be played. mendable: whether an allocation can change its end.
     """
 
     unit: str
