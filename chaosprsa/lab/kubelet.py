@@ -56,7 +56,7 @@ class Kubelet:
         self._pods: dict[Key, Running] = {}
         self._addresses = 0
         self._events = EventRecorder(store, "kubelet")
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
 
     def start(self) -> list[asyncio.Task[None]]:
         """The kubelet and the scheduler; cancel the tasks to stop them."""

@@ -187,9 +187,8 @@ def _operate(document: dict[str, Any], operation: Obj) -> None:
     elif kind == "remove":
         _remove(document, path)
     elif kind == "replace":
-        _at(document, path)
         container, last = _container(document, path)
-        container[last] = operation["value"]
+        container[last] = operation["value"]  # a missing key of a map is added, as upstream's library does
     elif kind != "test" or _at(document, path) != operation.get("value"):
         raise ValueError(kind)
 

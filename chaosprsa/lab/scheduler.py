@@ -9,6 +9,7 @@ from chaosprsa.lab.store import Store
 from chaosprsa.lab.work import Key, WorkQueue
 
 COUNTED = ("cpu", "memory")
+ROUNDING = 1e-6  # sums of cores as floats
 
 
 class Scheduler:
@@ -18,15 +19,33 @@ class Scheduler:
         self._store = store
         self._events = EventRecorder(store, "default-scheduler")
         self._unbound: set[Key] = set()
-        self.queue = WorkQueue(self._schedule)
+        self._taken: dict[str, tuple[str, dict[str, float]]] = {}  # by a bound pod's uid: its node, its requests
+        self._used: dict[str, dict[str, float]] = {}  # by node
+        self.queue = WorkQueue(self._schedule, store.turn)
         store.subscribe("pods", self._pod_changed, replay=True)
         store.subscribe("nodes", lambda _event, _node: self._retry())
 
     def _pod_changed(self, event: str, pod: Obj) -> None:
+        self._account(event, pod)
         if event == "DELETED" or not podstatus.is_active(pod):
             self._retry()
         elif not pod["spec"].get("nodeName"):
             self.queue.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+
+    def _account(self, event: str, pod: Obj) -> None:
+        """Keep the sums of what bound pods request, a step a change."""
+        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
+        is_over = event == "DELETED" or (pod.get("status") or {}).get("phase") in podstatus.TERMINAL
+        news = {} if is_over or not node else {name: requested(pod, "requests", name) for name in COUNTED}
+        if uid in self._taken:
+            before, amounts = self._taken.pop(uid)
+            for name, amount in amounts.items():
+                self._used[before][name] -= amount
+        if news:
+            self._taken[uid] = (node, news)
+            used = self._used.setdefault(node, dict.fromkeys(COUNTED, 0.0))
+            for name, amount in news.items():
+                used[name] += amount
 
     def _retry(self) -> None:
         for key in self._unbound:
@@ -60,12 +79,11 @@ class Scheduler:
         """(the node with most CPU left, "") or ("", why there is none)."""
         nodes = self._store.list("nodes")
         wanted = {name: requested(pod, "requests", name) for name in COUNTED}
-        used = self._used()
         reasons: dict[str, int] = {}
         fitting: list[tuple[float, str]] = []
         for node in nodes:
-            free = free_on(node, used.get(node["metadata"]["name"], {}))
-            short = next((name for name in COUNTED if wanted[name] > free[name]), None)
+            free = free_on(node, self._used.get(node["metadata"]["name"], {}))
+            short = next((name for name in COUNTED if wanted[name] > free[name] + ROUNDING), None)
             if node.get("spec", {}).get("unschedulable"):
                 reasons["node(s) were unschedulable"] = reasons.get("node(s) were unschedulable", 0) + 1
             elif short:
@@ -76,16 +94,6 @@ class Scheduler:
             return min(fitting)[1], ""
         told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         return "", f"0/{len(nodes)} nodes are available: {told}."
-
-    def _used(self) -> dict[str, dict[str, float]]:
-        used: dict[str, dict[str, float]] = {}
-        for pod in self._store.list("pods"):
-            node = pod["spec"].get("nodeName")
-            if node and (pod.get("status") or {}).get("phase") not in podstatus.TERMINAL:
-                taken = used.setdefault(node, dict.fromkeys(COUNTED, 0.0))
-                for name in COUNTED:
-                    taken[name] += requested(pod, "requests", name)
-        return used
 
 
 def free_on(node: Obj, used: dict[str, float]) -> dict[str, float]:

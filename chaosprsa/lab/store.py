@@ -4,6 +4,7 @@ Everything is synchronous and belongs to one event loop, so a write is atomic by
 caller that wants to change an object copies it (`copied`) and hands it back.
 """
 
+import asyncio
 import logging
 import uuid
 from collections import deque
@@ -19,6 +20,7 @@ from chaosprsa.lab.resources import KINDS
 from chaosprsa.lab.runtime import Obj
 from chaosprsa.lab.status import StatusError, already_exists, bad_request, conflict, forbidden, not_found
 
+FIRST_VERSION = 1000  # versions of before the cluster was there are too old to resume from
 HISTORY = 2000  # changes kept a kind: what a watch can resume from
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so no words
 KEPT_METADATA = (
@@ -50,7 +52,8 @@ class Store:
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC), history: int = HISTORY) -> None:
         self.now = now
-        self.version = 1
+        self.version = self._born = FIRST_VERSION
+        self.turn = asyncio.Lock()  # for the lab's own parts, which do much at once
         self.admissions: list[Admission] = []
         self._objects: dict[str, dict[tuple[str, str], Obj]] = {plural: {} for plural in KINDS}
         self._history: dict[str, deque[Change]] = {plural: deque(maxlen=history) for plural in KINDS}
@@ -107,7 +110,7 @@ class Store:
         """Replace, and return the object as stored. Raises StatusError: 404, 409 (stale), 422.
 
         subresource: "status" changes the status alone, "" all but the status, "resize" a pod's resources; "trusted" is
-        for the lab's own parts: spec and status, unchecked.
+        for the lab's own parts: spec and status, unchecked. A status and what is trusted become the store's own.
         """
         kind = KINDS[plural]
         current = self.get(plural, *_key(obj))
@@ -220,7 +223,7 @@ class Store:
         """Raises StatusError 410 when the history no longer reaches back so far."""
         history = self._history[plural]
         forgotten = len(history) == history.maxlen and history[0].version > version + 1
-        if forgotten or version < 1 or version > self.version:
+        if forgotten or version < self._born or version > self.version:
             oldest = history[0].version if history else self.version
             raise StatusError(410, f"too old resource version: {version} ({oldest})")
         return tuple(change for change in history if change.version > version)
@@ -345,15 +348,17 @@ def _is_held(kind: Kind, obj: Obj) -> bool:
 def _merged(kind: Kind, obj: Obj, current: Obj, subresource: str) -> Obj:
     """The next object: what the caller may change is the caller's, the rest stays."""
     if subresource == "status":
-        return {**current, "status": copied(obj.get("status") or {}), "metadata": dict(current["metadata"])}
+        return {**current, "status": obj.get("status") or {}, "metadata": dict(current["metadata"])}
+    if subresource == "trusted":
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
     new: Obj = copied(obj)
     new["apiVersion"], new["kind"] = current["apiVersion"], current["kind"]
-    for field in KEPT_METADATA if subresource != "trusted" else ():
+    for field in KEPT_METADATA:
         new["metadata"].pop(field, None)
         if field in current["metadata"]:
             new["metadata"][field] = current["metadata"][field]
     new["metadata"]["resourceVersion"] = current["metadata"]["resourceVersion"]
-    if kind.has_status and subresource != "trusted":
+    if kind.has_status:
         new.pop("status", None)
         if "status" in current:
             new["status"] = copied(current["status"])

@@ -1,5 +1,7 @@
 """What the API server refuses (422), with its field paths and wording. What clients never get wrong is not checked."""
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -61,6 +63,8 @@ def metadata(new: Obj, plural: str) -> Causes:
     form, told, longest = NAMES.get(plural, (SUBDOMAIN_FORM, SUBDOMAIN, 253))
     if not name:
         yield "metadata.name", "Required value: name or generateName is required"
+    elif plural == "namespaces" and "." in name:
+        yield "metadata.name", wrong(name, "must not contain dots")
     elif len(name) > longest:
         yield "metadata.name", wrong(name, f"must be no more than {longest} characters")
     elif not re.fullmatch(form, name):
@@ -114,6 +118,8 @@ def config_data(new: Obj, old: Obj | None, _subresource: str) -> Causes:
                     f"json: cannot unmarshal {json_type(text)} into Go struct field {where} of type string"
                 )
             size += len(text)
+            if part == "data" and new["kind"] == "Secret":
+                _check_base64(text)
             if not re.fullmatch(KEY_FORM, key):
                 yield f"{part}[{key}]", wrong(key, CONFIG_KEY)
     if size > 1024 * 1024:
@@ -121,6 +127,15 @@ def config_data(new: Obj, old: Obj | None, _subresource: str) -> Causes:
     changed = old is not None and any(new.get(part) != old.get(part) for part in ("data", "binaryData"))
     if old is not None and old.get("immutable") and changed:
         yield "data", "Forbidden: field is immutable when `immutable` is set"
+
+
+def _check_base64(text: str) -> None:
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise bad_request(
+            'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0'
+        ) from None
 
 
 def service(new: Obj, old: Obj | None, _subresource: str) -> Causes:

@@ -6,17 +6,20 @@ from collections.abc import Callable
 
 Key = tuple[str, str]  # namespace, name
 RETRY_S = 1.0
+SETTLE_S = 0.015  # a burst of changes to what a key looks at costs one reconciliation
 logger = logging.getLogger(__name__)
 
 
 class WorkQueue:
     """Each key waits once, however often it is added; `reconcile` returns seconds until it wants the key again.
 
-    Between two keys the loop is free, so the data plane waits for one reconciliation at most.
+    Queues of one store take turns, and between two turns the loop is free: the data plane waits for one reconciliation
+    at most.
     """
 
-    def __init__(self, reconcile: Callable[[Key], float | None]) -> None:
+    def __init__(self, reconcile: Callable[[Key], float | None], turn: asyncio.Lock) -> None:
         self._reconcile = reconcile
+        self._turn = turn
         self._waiting: dict[Key, None] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
@@ -24,6 +27,10 @@ class WorkQueue:
     def add(self, key: Key) -> None:
         self._waiting[key] = None
         self._wake.set()
+
+    def add_soon(self, key: Key) -> None:
+        """Add the key when the burst of changes that it belongs to is over."""
+        self.add_after(key, SETTLE_S)
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Add the key later, unless it is due sooner anyway."""
@@ -46,10 +53,11 @@ class WorkQueue:
             while True:
                 await self._wake.wait()
                 while self._waiting:
-                    key = next(iter(self._waiting))
-                    del self._waiting[key]
-                    self._once(key)
-                    await asyncio.sleep(0)
+                    async with self._turn:
+                        key = next(iter(self._waiting))
+                        del self._waiting[key]
+                        self._once(key)
+                        await asyncio.sleep(0)
                 self._wake.clear()
         finally:
             for timer in self._timers.values():

@@ -36,7 +36,7 @@ class QuietRuntime:
         self.resizes: list[str] = []
         self.used: dict[str, tuple[float, float]] = {}  # by the label app
 
-    def start_delay_s(self, pod: Obj) -> float:
+    def start_delay_s(self, pod: Obj) -> float:  # noqa: ARG002  # the seam's own signature
         return START_S
 
     def started(self, pod: Obj) -> None:
@@ -51,7 +51,7 @@ class QuietRuntime:
     def usage(self, pod: Obj) -> tuple[float, float]:
         return self.used.get(pod["metadata"]["labels"].get("app", ""), (0.0, 0.0))
 
-    def logs(self, pod: Obj) -> str:
+    def logs(self, pod: Obj) -> str:  # noqa: ARG002  # the seam's own signature
         return f"{datetime.now(UTC).isoformat()} hello\n"
 
 

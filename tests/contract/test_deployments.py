@@ -109,7 +109,7 @@ def test_a_rolling_update_stays_within_surge_and_unavailability(space: Any) -> N
         return (found.status.updated_replicas, found.status.replicas, found.status.available_replicas) == (3, 3, 3)
 
     space.kube.until(watched)
-    assert most == 4
+    assert most <= 4
     assert least == 3
 
 

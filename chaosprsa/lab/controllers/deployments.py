@@ -18,7 +18,7 @@ class Deployments:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._events = EventRecorder(store, "deployment-controller")
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("deployments", lambda _event, each: self.queue.add(key_of(each)), replay=True)
         store.subscribe("replicasets", self._replicaset_changed, replay=True)
         store.subscribe("pods", self._pod_changed)
@@ -26,7 +26,7 @@ class Deployments:
     def _replicaset_changed(self, _event: str, replicaset: Obj) -> None:
         owner = controller_of(replicaset)
         if owner is not None and owner["kind"] == "Deployment":
-            self.queue.add((replicaset["metadata"]["namespace"], owner["name"]))
+            self.queue.add_soon((replicaset["metadata"]["namespace"], owner["name"]))
         elif owner is None:
             for each in self._store.list("deployments", replicaset["metadata"]["namespace"]):
                 self.queue.add(key_of(each))

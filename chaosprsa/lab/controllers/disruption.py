@@ -18,13 +18,13 @@ class DisruptionBudgets:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("poddisruptionbudgets", lambda _event, each: self.queue.add(key_of(each)), replay=True)
         store.subscribe("pods", self._pod_changed)
 
     def _pod_changed(self, _event: str, pod: Obj) -> None:
         for budget in _budgets(self._store, pod):
-            self.queue.add(key_of(budget))
+            self.queue.add_soon(key_of(budget))
 
     def _sync(self, key: Key) -> None:
         budget = self._store.find("poddisruptionbudgets", *key)

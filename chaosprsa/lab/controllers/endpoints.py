@@ -17,7 +17,7 @@ class EndpointsController:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("services", lambda _event, each: self.queue.add(key_of(each)), replay=True)
         store.on_change(self._changed)
 
@@ -31,7 +31,7 @@ class EndpointsController:
         for service in self._store.list("services", namespace):
             selected = matcher(service["spec"].get("selector"))
             if service["spec"].get("selector") and any(selected(dict(labels)) for labels, *_ in states):
-                self.queue.add(key_of(service))
+                self.queue.add_soon(key_of(service))
 
     def _sync(self, key: Key) -> None:
         service = self._store.find("services", *key)
@@ -75,7 +75,7 @@ class EndpointsController:
         current = self._store.find(plural, namespace, name) if name else None
         if current is not None:
             fixed = {key: current[key] for key in ("apiVersion", "kind", "metadata")}
-            self._store.update(plural, {**fixed, **content})
+            self._store.update(plural, {**fixed, **content}, subresource="trusted")
             return
         labels = dict(service["metadata"].get("labels") or {})
         if owner is not None:

@@ -13,7 +13,7 @@ class GarbageCollector:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         self._living: dict[str, tuple[str, Key]] = {}  # uid: plural, key
         self._dependents: dict[str, set[str]] = {}  # owner's uid: its dependents'
         store.on_change(self._changed)

@@ -39,7 +39,7 @@ class Autoscalers:
         self._period_s = period_s
         self._memory: dict[str, Memory] = {}
         self._events = EventRecorder(store, "horizontal-pod-autoscaler")
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("horizontalpodautoscalers", self._changed, replay=True)
 
     def _changed(self, event: str, autoscaler: Obj) -> None:

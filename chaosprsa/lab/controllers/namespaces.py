@@ -17,7 +17,7 @@ class Namespaces:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("namespaces", self._changed, replay=True)
         store.on_change(self._inside)
 

@@ -23,7 +23,7 @@ class Quotas:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("resourcequotas", lambda _event, each: self.queue.add(key_of(each)), replay=True)
         store.on_change(self._changed)
 

@@ -10,7 +10,7 @@ from chaosprsa.lab.status import StatusError
 from chaosprsa.lab.store import Store, controller_of, copied
 from chaosprsa.lab.work import Key, WorkQueue
 
-BATCH = 10  # pods made or ended in one turn of the loop
+BATCH = 4  # pods made or ended in one turn of the loop
 RETRY_S = 2.0  # after a refusal, such as a quota's
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
@@ -21,7 +21,7 @@ class ReplicaSets:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._events = EventRecorder(store, "replicaset-controller")
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("replicasets", lambda _event, each: self.queue.add(key_of(each)), replay=True)
         store.subscribe("pods", self._pod_changed, replay=True)
 
@@ -29,11 +29,11 @@ class ReplicaSets:
         owner = controller_of(pod)
         namespace = pod["metadata"]["namespace"]
         if owner is not None and owner["kind"] == "ReplicaSet":
-            self.queue.add((namespace, owner["name"]))
+            self.queue.add_soon((namespace, owner["name"]))
         elif owner is None:
             for each in self._store.list("replicasets", namespace):
                 if label_selector(each["spec"]["selector"])(pod["metadata"].get("labels") or {}):
-                    self.queue.add(key_of(each))
+                    self.queue.add_soon(key_of(each))
 
     def _sync(self, key: Key) -> float | None:
         replicaset = self._store.find("replicasets", *key)

@@ -19,14 +19,14 @@ class StatefulSets:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._events = EventRecorder(store, "statefulset-controller")
-        self.queue = WorkQueue(self._sync)
+        self.queue = WorkQueue(self._sync, store.turn)
         store.subscribe("statefulsets", lambda _event, each: self.queue.add(key_of(each)), replay=True)
         store.subscribe("pods", self._pod_changed)
 
     def _pod_changed(self, _event: str, pod: Obj) -> None:
         owner = controller_of(pod)
         if owner is not None and owner["kind"] == "StatefulSet":
-            self.queue.add((pod["metadata"]["namespace"], owner["name"]))
+            self.queue.add_soon((pod["metadata"]["namespace"], owner["name"]))
 
     def _sync(self, key: Key) -> float | None:
         found = self._store.find("statefulsets", *key)
