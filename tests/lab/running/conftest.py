@@ -63,3 +63,9 @@ def call(url, method="GET", data=None, kind="application/json"):
 def lab(tmp_path_factory, _prometheus):
     with running_lab(tmp_path_factory.mktemp("lab"), shop(), 7, rate_per_s=20.0, steady=True) as running:
         yield Lab(running)
+
+
+@pytest.fixture(scope="session")
+def call_url():
+    """call_url(url) -> (status, text)."""
+    return call
