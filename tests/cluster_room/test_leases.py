@@ -40,8 +40,8 @@ def test_a_lease_without_a_holder_is_free():
 
 def test_a_second_run_is_told_who_holds_the_namespace(cluster, shadow_namespace, monkeypatch):
     shadow = cluster.shadow(shadow_namespace)
-    with shadow.lease("trial of i-1"):
-        monkeypatch.delenv(HOLDER_VARIABLE)  # as a process that isn't our child sees it
+    with shadow.lease("trial of i-1"), monkeypatch.context() as outside:
+        outside.delenv(HOLDER_VARIABLE)  # as a process that isn't our child sees it
         with pytest.raises(Busy, match=rf"trial of i-1 holds it \(process {os.getpid()} on"):
             shadow.lease("another").__enter__()
         with pytest.raises(Busy, match="trial of i-1 holds it"):
