@@ -26,6 +26,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return signed_zero(f"{value:,.{places}f}".replace(",", "\N{THIN SPACE}"))
 
 
+def tick(value: float) -> str:
+    """A mark on an axis: as few digits as it has."""
+    return signed_zero(f"{value:,.6g}".replace(",", "\N{THIN SPACE}"))
+
+
 def whole(value: float) -> str:
     """12 345."""
     return f"{value:,.0f}".replace(",", "\N{THIN SPACE}")

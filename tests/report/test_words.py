@@ -73,3 +73,10 @@ def test_every_number_can_be_written(value):
         written = write(value)
         assert written
         assert "e" not in written.replace("under", "").replace("over", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(5.0, "5"), (0.25, "0.25"), (1200, "1\N{THIN SPACE}200"), (-2, "\N{MINUS SIGN}2")]
+)
+def test_a_mark_on_an_axis_has_no_needless_digits(value, written):
+    assert words.tick(value) == written

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from chaosprsa.report.charts import svg
 from chaosprsa.report.charts.scales import Scale, clock_ticks, from_zero
-from chaosprsa.report.words import number
+from chaosprsa.report.words import tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def load_chart(view: LoadView, service: str, width: int) -> Markup:
         width,
         frame.bottom + 24,
         f"Load at {service}, requests a second: observed, and the model's forecast with its 90 % band",
-        svg.y_axis(frame, y, "requests/s", number),
+        svg.y_axis(frame, y, "requests/s", tick),
         svg.area(low, high, x, y, "band blue"),
         svg.line(view.observed, x, y, "stroke ink"),
         svg.line(mean, x, y, "stroke blue"),

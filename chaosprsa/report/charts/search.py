@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from chaosprsa.report.charts import svg
 from chaosprsa.report.charts.scales import Scale, from_zero
-from chaosprsa.report.words import number, share
+from chaosprsa.report.words import number, share, tick
 from chaosprsa.types import SearchTrial
 
 
@@ -59,7 +59,7 @@ def search_chart(trials: Sequence[SearchTrial], now: float, recommended: float, 
 
 
 def _number_ticks(scale: Scale, width: int) -> list[tuple[float, str]]:
-    return [(tick, number(tick, 3)) for tick in scale.ticks(4 if width < 500 else 8)]
+    return [(place, tick(place)) for place in scale.ticks(4 if width < 500 else 8)]
 
 
 def _candidate(trial: SearchTrial, x: Scale, y: Scale, currency: str) -> Markup:
@@ -92,14 +92,14 @@ def progress_chart(trials: Sequence[SearchTrial], currency: str, width: int) -> 
         width,
         frame.bottom + 38,
         f"The least cost a month that holds every SLO, after each of {len(trials)} candidates",
-        svg.y_axis(frame, y, f"best so far ({currency} a month)", lambda tick: number(tick, 3), 3),
+        svg.y_axis(frame, y, f"best so far ({currency} a month)", tick, 3),
         svg.x_axis(frame, x, _whole_ticks(x, 4 if width < 500 else 9), "candidate"),
         svg.line(list(_stairs(best)), x, y, "stroke good"),
     )
 
 
 def _whole_ticks(scale: Scale, count: int) -> list[tuple[float, str]]:
-    return [(tick, f"{tick:.0f}") for tick in scale.ticks(count) if tick == round(tick)]
+    return [(place, tick(place)) for place in scale.ticks(count) if place == round(place)]
 
 
 def _stairs(best: Sequence[tuple[int, float | None]]) -> list[svg.Point]:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from chaosprsa.report.charts import svg
 from chaosprsa.report.charts.scales import Scale, elapsed_ticks, from_zero, log_bounds, thinned
-from chaosprsa.report.words import milliseconds, number
+from chaosprsa.report.words import milliseconds, tick
 from chaosprsa.types import LoadTimeline, Outcome, Phase, Slo
 
 LOAD_PX, LATENCY_PX, BETWEEN_PX = 62.0, 150.0, 34.0
@@ -92,7 +92,7 @@ def _load_panel(line: LoadTimeline, x: Scale, frame: svg.Frame) -> Markup:
         labels.append((y(0) - 2, "failures", "bad"))
     return svg.join(
         [
-            svg.y_axis(frame, y, "requests/s", number, 2),
+            svg.y_axis(frame, y, "requests/s", tick, 2),
             svg.area([(time, 0.0) for time, _ in failed], failed, x, y, "band bad strong"),
             svg.line(sent, x, y, "stroke ink"),
             svg.segment(frame.left, frame.bottom, frame.right, frame.bottom, "base"),
