@@ -3,8 +3,9 @@
 from collections import OrderedDict
 
 from chaosprsa.lab.kinds import Obj
+from chaosprsa.lab.objects import suffix
 from chaosprsa.lab.status import StatusError
-from chaosprsa.lab.store import Store, suffix
+from chaosprsa.lab.store import Store
 
 KEPT = 500  # events in all; Kubernetes keeps an hour's
 

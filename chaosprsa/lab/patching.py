@@ -6,6 +6,7 @@ All are pure: they take the object and the change, and return the object that sh
 from typing import Any
 
 from chaosprsa.lab.kinds import Obj
+from chaosprsa.lab.objects import copied
 from chaosprsa.lab.status import StatusError, bad_request
 
 MERGE_KEYS: dict[str, tuple[str, ...]] = {  # lists that strategic merge joins by key; all others are replaced
@@ -166,7 +167,7 @@ def json_patch(obj: Any, operations: Any) -> Any:
     """RFC 6902. Raises StatusError 400 (no list), 422 (an operation that can't be done, a test that fails)."""
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-    document = {"": _copy(obj)}
+    document = {"": copied(obj)}
     for operation in operations:
         try:
             _operate(document, operation)
@@ -178,7 +179,7 @@ def json_patch(obj: Any, operations: Any) -> Any:
 def _operate(document: dict[str, Any], operation: Obj) -> None:
     kind, path = operation["op"], operation["path"]
     if kind in {"move", "copy"}:
-        value = _copy(_at(document, operation["from"]))
+        value = copied(_at(document, operation["from"]))
         if kind == "move":
             _remove(document, operation["from"])
         _add(document, path, value)
@@ -232,9 +233,3 @@ def _add(document: Any, path: str, value: Any) -> None:
 def _remove(document: Any, path: str) -> None:
     container, last = _container(document, path)
     del container[last]
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value

@@ -8,13 +8,14 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chaosprsa.lab import selectors
 from chaosprsa.lab.kinds import Kind
+from chaosprsa.lab.objects import copied, stamp, suffix
 from chaosprsa.lab.patching import patched
 from chaosprsa.lab.resources import KINDS
 from chaosprsa.lab.runtime import Obj
@@ -22,7 +23,6 @@ from chaosprsa.lab.status import StatusError, already_exists, bad_request, confl
 
 FIRST_VERSION = 1000  # versions of before the cluster was there are too old to resume from
 HISTORY = 2000  # changes kept a kind: what a watch can resume from
-SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so no words
 KEPT_METADATA = (
     "uid",
     "creationTimestamp",
@@ -298,38 +298,6 @@ class Store:
                     _guarded(subscriber, change.event, change.obj)
         finally:
             self._draining = False
-
-
-def stamp(when: datetime) -> str:
-    """As metadata carries times: RFC 3339, whole seconds."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def copied(value: Any) -> Any:
-    """A deep copy of JSON, several times faster than copy.deepcopy."""
-    if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [copied(item) for item in value]
-    return value
-
-
-def suffix() -> str:
-    """Five letters for a generated name."""
-    number = uuid.uuid4().int
-    return "".join(SUFFIX_LETTERS[(number >> (8 * place)) % len(SUFFIX_LETTERS)] for place in range(5))
-
-
-def owned_by(objects: Iterable[Obj], owner: Obj) -> tuple[Obj, ...]:
-    """The objects whose controller is the owner."""
-    uid = owner["metadata"]["uid"]
-    return tuple(obj for obj in objects if (controller_of(obj) or {}).get("uid") == uid)
-
-
-def controller_of(obj: Obj) -> Obj | None:
-    """The owner reference with controller: true, if there is one."""
-    references = obj["metadata"].get("ownerReferences") or ()
-    return next((reference for reference in references if reference.get("controller")), None)
 
 
 def _key(obj: Obj) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 from chaosprsa.lab import conditions
 from chaosprsa.lab.controllers.rolling import available_of, bounds, replicas_of
 from chaosprsa.lab.kinds import Obj
-from chaosprsa.lab.store import stamp
+from chaosprsa.lab.objects import stamp
 
 
 def status_of(deployment: Obj, everyone: list[Obj], new: Obj | None, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from chaosprsa.lab.controllers.replicasets import claimed, key_of, owner_referen
 from chaosprsa.lab.controllers.rolling import DESIRED, HASH_LABEL, LARGEST, REVISION, replicas_of, revision_of
 from chaosprsa.lab.events import EventRecorder
 from chaosprsa.lab.kinds import Obj
-from chaosprsa.lab.store import Store, controller_of, copied
+from chaosprsa.lab.objects import controller_of, copied
+from chaosprsa.lab.store import Store
 from chaosprsa.lab.work import Key, WorkQueue
 
 

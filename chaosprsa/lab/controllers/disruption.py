@@ -6,10 +6,11 @@ from chaosprsa.lab import conditions, podstatus
 from chaosprsa.lab.controllers.replicasets import key_of
 from chaosprsa.lab.controllers.rolling import share
 from chaosprsa.lab.kinds import Obj
+from chaosprsa.lab.objects import controller_of
 from chaosprsa.lab.resources import OF_KIND
 from chaosprsa.lab.selectors import label_selector
 from chaosprsa.lab.status import StatusError
-from chaosprsa.lab.store import Store, controller_of
+from chaosprsa.lab.store import Store
 from chaosprsa.lab.work import Key, WorkQueue
 
 

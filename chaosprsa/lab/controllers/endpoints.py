@@ -5,8 +5,9 @@ from typing import Any
 from chaosprsa.lab import podstatus
 from chaosprsa.lab.controllers.replicasets import key_of, owner_reference
 from chaosprsa.lab.kinds import Obj
+from chaosprsa.lab.objects import owned_by
 from chaosprsa.lab.selectors import matcher
-from chaosprsa.lab.store import Change, Store, owned_by
+from chaosprsa.lab.store import Change, Store
 from chaosprsa.lab.work import Key, WorkQueue
 
 MANAGED = "endpointslice-controller.k8s.io"

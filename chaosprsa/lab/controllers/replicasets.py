@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from chaosprsa.lab import conditions, podstatus
 from chaosprsa.lab.events import EventRecorder
 from chaosprsa.lab.kinds import Obj
+from chaosprsa.lab.objects import controller_of, copied
 from chaosprsa.lab.selectors import label_selector
 from chaosprsa.lab.status import StatusError
-from chaosprsa.lab.store import Store, controller_of, copied
+from chaosprsa.lab.store import Store
 from chaosprsa.lab.work import Key, WorkQueue
 
 BATCH = 4  # pods made or ended in one turn of the loop

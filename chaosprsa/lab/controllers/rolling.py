@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from chaosprsa.lab.kinds import Obj
-from chaosprsa.lab.store import SUFFIX_LETTERS, copied
+from chaosprsa.lab.objects import SUFFIX_LETTERS, copied
 
 HASH_LABEL = "pod-template-hash"
 DESIRED = "deployment.kubernetes.io/desired-replicas"

@@ -5,8 +5,9 @@ from chaosprsa.lab.controllers.replicasets import available_in_s, claimed, key_o
 from chaosprsa.lab.controllers.rolling import template_hash
 from chaosprsa.lab.events import EventRecorder
 from chaosprsa.lab.kinds import Obj
+from chaosprsa.lab.objects import controller_of, copied
 from chaosprsa.lab.status import StatusError
-from chaosprsa.lab.store import Store, controller_of, copied
+from chaosprsa.lab.store import Store
 from chaosprsa.lab.work import Key, WorkQueue
 
 REVISION_LABEL = "controller-revision-hash"
