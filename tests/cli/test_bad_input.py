@@ -1,0 +1,184 @@
+"""Whatever is wrong: one message that says what, where and what to do; the right exit code; nothing half written."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+HEADER = "timestamp,component,metric,value\n"
+START = datetime(2026, 11, 1, tzinfo=UTC)
+COMMANDS = (
+    ("learn",),
+    ("issues", "--seed", "1"),
+    ("generate",),
+    ("shadow", "create"),
+    ("shadow", "verify"),
+    ("shadow", "destroy"),
+    ("trial",),
+    ("recommend",),
+    ("rollout", "--approve", "x"),
+    ("restore",),
+    ("stop",),
+    ("resume",),
+    ("report",),
+)
+
+
+def refused(result, code, *words):
+    """One message on standard error that says these things, the exit code, no traceback."""
+    assert result.exit_code == code, (result.output, result.exception)
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert "Traceback" not in result.output
+    message = " ".join(result.stderr.split())
+    for word in words:
+        assert word in message, message
+
+
+def rows(count, component="gateway", metric="request_rate_per_s", step=timedelta(minutes=1)):
+    return "".join(f"{(START + n * step).isoformat()},{component},{metric},{10 + n % 7}\n" for n in range(count))
+
+
+def write_history(folder, metrics, incidents=""):
+    history = folder.path / "history"
+    history.mkdir(exist_ok=True)
+    (history / "metrics.csv").write_text(HEADER + metrics)
+    (history / "incidents.jsonl").write_text(incidents)
+    folder.settings(history="history")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_settings(folder, command):
+    refused(folder.run(*command), 2, "chaosprsa.toml", "there is no such file", "chaos prsa init")
+    assert folder.files() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[cluster", ("not TOML",)),
+        ("", ("cluster is missing",)),
+        ('[cluster]\nnamespace = "shop"\ncolour = 3\n', ("[cluster]", "colour is not a known field")),
+    ],
+)
+def test_malformed_settings(folder, text, words):
+    folder.settings(text)
+    refused(folder.run("learn"), 2, "chaosprsa.toml", *words)
+
+
+def test_no_source_at_all(folder):
+    folder.settings()
+    refused(folder.run("learn"), 2, "[sources]", "--history DIR")
+
+
+def test_no_history_folder(folder):
+    folder.settings(history="nowhere")
+    refused(folder.run("learn"), 2, "nowhere")
+
+
+def test_two_rows_are_not_enough(folder):
+    write_history(folder, rows(2))
+    refused(folder.run("learn"), 2, "history")
+    assert not (folder.path / "models").exists()
+
+
+def test_a_history_that_is_all_in_the_future(folder):
+    future = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    write_history(folder, f"{future},gateway,request_rate_per_s,1\n")
+    refused(folder.run("learn"), 2, "future")
+
+
+def test_a_binary_file_as_metrics(folder):
+    write_history(folder, "")
+    (folder.path / "history" / "metrics.csv").write_bytes(bytes(range(256)) * 20)
+    refused(folder.run("learn"), 2, "metrics.csv")
+
+
+def test_gaps_duplicates_and_nan_are_mended_and_said(folder):
+    lines = rows(600).splitlines(keepends=True)
+    broken = [*lines[:200], *lines[100:120], *lines[260:], f"{START.isoformat()},gateway,cpu_usage_cores,nan\n"]
+    write_history(folder, "".join(reversed(broken)))
+    result = folder.run("learn")
+    assert result.exit_code == 0, result.output
+    notes = result.stdout.lower()
+    assert "duplicate" in notes or "twice" in notes
+    assert "gap" in notes or "missing" in notes
+
+
+def test_one_component_and_no_incidents_still_give_issues(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    result = folder.run("issues", "--seed", "3", "--count", "5")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_half_written_bundle(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    load = folder.path / "models" / "load.json"
+    load.write_bytes(load.read_bytes()[:-40])
+    refused(folder.run("issues", "--seed", "1"), 2, "load.json", "learn")
+    assert not (folder.path / "issues").exists()
+
+
+def test_no_bundle(folder):
+    folder.settings()
+    refused(folder.run("issues", "--seed", "1"), 2, "models", "learn")
+
+
+def test_no_issues_to_generate_from(folder):
+    folder.settings()
+    refused(folder.run("generate"), 2, "issues.jsonl")
+
+
+def test_no_study_to_play(folder):
+    folder.settings(prometheus="http://127.0.0.1:9")
+    refused(folder.run("trial"), 2, "study.json")
+
+
+def test_no_outcomes_to_learn_from(folder):
+    folder.settings()
+    refused(folder.run("recommend"), 2, "study.json")
+
+
+def test_no_plan_to_roll_out(folder):
+    folder.settings()
+    refused(folder.run("rollout"), 2, "plan.json")
+
+
+@pytest.mark.parametrize("command", [("shadow", "create"), ("shadow", "verify"), ("restore",)], ids=" ".join)
+def test_no_cluster(folder, command):
+    folder.settings()
+    refused(folder.run(*command), 3, "KUBECONFIG")
+
+
+def test_stop_without_a_cluster_still_sets_the_local_switch(folder):
+    folder.settings()
+    refused(folder.run("stop"), 3, "KUBECONFIG")
+    assert folder.files() == [".chaosprsa/stop", "chaosprsa.toml"]
+
+
+def test_no_prometheus(folder):
+    folder.settings(prometheus="http://127.0.0.1:9", timeout_s=1.0)
+    refused(folder.run("learn"), 3, "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("text", ["", "0h", "-3h", "24", "1 fortnight"])
+def test_a_horizon_that_is_none(folder, text):
+    result = folder.run("issues", "--horizon", text)
+    assert result.exit_code == 2
+    assert "24h" in result.output
+
+
+def test_an_unknown_document_names_the_known_ones(folder):
+    refused(folder.run("schema", "recipe"), 2, "recommendation")
+
+
+def test_init_never_replaces_a_file(folder):
+    folder.settings()
+    before = (folder.path / "chaosprsa.toml").read_bytes()
+    refused(folder.run("init", "--namespace", "shop"), 2, "--force")
+    assert (folder.path / "chaosprsa.toml").read_bytes() == before
+
+
+def test_a_demo_history_that_is_not_there(folder):
+    refused(folder.run("demo", "--history", "nowhere"), 2, "nowhere", "normal form")
+    assert folder.files() == []
