@@ -124,3 +124,10 @@ def test_it_prints(browser, report):
     show(browser, report)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+
+
+def test_the_key_to_the_severities_shows_four_colours(browser, report):
+    show(browser, report)
+    keys = browser.find_elements("css selector", "figcaption .key")
+    assert all(key.size["width"] > 5 and key.size["height"] > 5 for key in keys)
+    assert len({key.value_of_css_property("background-color") for key in keys}) == 4
