@@ -1,5 +1,6 @@
 """The page as a whole: what it says, what it admits to be missing, and that nothing from data becomes markup."""
 
+import dataclasses
 import html.parser
 import re
 
@@ -178,3 +179,11 @@ def test_a_series_that_prometheus_did_not_have_is_a_dash_and_not_a_zero(workspac
     cells = re.findall(r">([^<]+)</td>", payment)
     assert cells[:4] == ["\N{EN DASH}"] * 4
     assert cells[4:7] == ["0.41", "7 %", "\N{EN DASH}"]
+
+
+def test_a_plan_that_changes_nothing_asks_for_no_approval(workspace, render, nouns):
+    (workspace.rollout / "outcome.json").unlink()
+    write_document(workspace.recommendation / "plan.json", dataclasses.replace(nouns.make_plan(), changes=()))
+    text = Outline(render(workspace)).text
+    assert "No rollout has been run: the plan changes nothing." in text
+    assert "--approve" not in text
