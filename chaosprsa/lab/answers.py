@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from chaosprsa.lab.kinds import Kind, Obj
+from chaosprsa.lab.resources import OF_KIND
 from chaosprsa.lab.store import Change, Store
 
 JSON = "application/json"
@@ -25,7 +26,8 @@ class Encoder:
     """Writes stored objects, each version once: a list of hundreds costs a join."""
 
     def __init__(self, store: Store) -> None:
-        self._written: dict[str, tuple[str, bytes]] = {}
+        self._store = store
+        self._written: dict[str, tuple[str, bytes]] = {}  # by uid, of what is there now
         store.on_change(self._changed)
 
     def _changed(self, _plural: str, change: Change) -> None:
@@ -39,7 +41,9 @@ class Encoder:
         if known is None or known[0] != metadata["resourceVersion"]:
             rest = {key: item for key, item in obj.items() if key not in {"apiVersion", "kind"}}
             known = (metadata["resourceVersion"], as_json(rest)[1:])
-            self._written[metadata["uid"]] = known
+            place = (OF_KIND[obj["kind"]].plural, metadata.get("namespace") or "", metadata["name"])
+            if self._store.find(*place) is obj:
+                self._written[metadata["uid"]] = known
         return known[1]
 
     def whole(self, obj: Obj) -> bytes:

@@ -31,6 +31,7 @@ KEPT_METADATA = (
     "deletionGracePeriodSeconds",
     "generation",
 )
+KEPT_NAMESPACES = ("default", "kube-public", "kube-system")
 logger = logging.getLogger(__name__)
 
 Subscriber = Callable[[str, Obj], None]
@@ -165,10 +166,12 @@ class Store:
     ) -> Obj:
         """Delete, or mark as being deleted where a finalizer, a grace period or a propagation holds the object.
 
-        Returns the object as it was last. Raises StatusError 404.
+        Returns the object as it was last. Raises StatusError 403 (the first namespaces), 404.
         """
         kind = KINDS[plural]
         current = self.get(plural, namespace, name)
+        if plural == "namespaces" and name in KEPT_NAMESPACES:
+            raise forbidden(plural, name, "this namespace may not be deleted")
         if dry_run:
             return current
         new: Obj = copied(current)

@@ -13,6 +13,7 @@ from chaosprsa.lab.status import StatusError, bad_request
 from chaosprsa.lab.store import Change, Store
 
 LONGEST_S = 1800.0
+LOOK_S = 2.0  # how often an idle watch looks whether its client is still there
 MOST_WAITING = 10_000  # changes a slow reader may fall behind before it has to list again
 
 
@@ -38,7 +39,11 @@ class Watches:
         task = asyncio.create_task(reader.stream(response))
         self._open.add(task)
         try:
-            await asyncio.wait({task}, timeout=limit_s)
+            until = asyncio.get_running_loop().time() + limit_s
+            while not task.done() and (left_s := until - asyncio.get_running_loop().time()) > 0:
+                await asyncio.wait({task}, timeout=min(left_s, LOOK_S))
+                if request.transport is None or request.transport.is_closing():
+                    return response
             if not task.done() and is_yes(asked.query, "allowWatchBookmarks"):
                 await response.write(reader.bookmark())
         except ConnectionError:

@@ -46,6 +46,11 @@ def test_a_namespace_that_goes_takes_nothing_new(space: Any, refused: Any) -> No
     core.patch_namespaced_config_map("held", space.name, [{"op": "remove", "path": "/metadata/finalizers"}])
 
 
+def test_the_first_namespaces_stay(kube: Any, refused: Any) -> None:
+    status = refused(403, kube.core.delete_namespace, "default")
+    assert status["message"] == 'namespaces "default" is forbidden: this namespace may not be deleted'
+
+
 def test_namespaces_are_chosen_by_label(space: Any) -> None:
     space.kube.core.patch_namespace(space.name, {"metadata": {"labels": {"mark": space.name}}})
     found = space.kube.core.list_namespace(label_selector=f"mark={space.name}").items

@@ -1,5 +1,6 @@
 """What only the lab can be asked: memory kills on demand, usage on demand, Chaos Mesh's kinds, its speed."""
 
+import json
 import time
 from typing import Any
 
@@ -169,6 +170,30 @@ def test_a_cordoned_node_takes_no_pods(lab_space: Any) -> None:
     finally:
         space.kube.core.patch_node("lab", {"spec": {"unschedulable": None}})
     space.ready("one")
+
+
+def test_a_bookmark_ends_a_watch_that_asked_for_it(lab_space: Any) -> None:
+    version = lab_space.kube.core.list_namespaced_pod(lab_space.name).metadata.resource_version
+    answer = lab_space.kube.core.list_namespaced_pod(
+        lab_space.name,
+        watch=True,
+        timeout_seconds=1,
+        resource_version=version,
+        allow_watch_bookmarks=True,
+        _preload_content=False,
+    )
+    told = json.loads(answer.read())
+    assert told["type"] == "BOOKMARK"
+    assert int(told["object"]["metadata"]["resourceVersion"]) >= int(version)
+
+
+def test_a_watch_whose_client_is_gone_is_forgotten(lab_space: Any) -> None:
+    store = lab_space.kube.lab.store
+    before = len(store._changes)
+    answer = lab_space.kube.core.list_namespaced_pod(lab_space.name, watch=True, _preload_content=False)
+    lab_space.kube.until(lambda: len(store._changes) == before + 1)
+    answer.close()
+    lab_space.kube.until(lambda: len(store._changes) == before)
 
 
 def test_a_list_of_hundreds_takes_milliseconds(lab_space: Any) -> None:
