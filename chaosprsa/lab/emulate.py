@@ -8,8 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from chaosprsa.history.frame import History
 from chaosprsa.lab.topology import Call, Endpoint, LabService, LabTopology, calls_first, visits
 from chaosprsa.types import Edge, Resources, Topology
@@ -23,10 +21,10 @@ _STATEFUL = ("redis", "cart", "mongo", "mysql", "-db", "database", "kafka", "rab
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Medians of what a history shows, by component: metric -> component -> value."""
+    """Medians of what a history shows: metric -> component -> value. peak_ratio: busy hours at the entry to them."""
 
     medians: Mapping[str, Mapping[str, float]]
-    entry_peak_per_s: float | None
+    peak_ratio: float = 1.0
 
     def of(self, metric: str, component: str) -> float | None:
         value = self.medians.get(metric, {}).get(component)
@@ -34,31 +32,34 @@ class _Seen:
 
 
 def emulate(topology: Topology, history: History | None = None, rate_per_s: float | None = None) -> LabTopology:
-    """A lab that behaves like this call graph. rate_per_s: production's load at its peak; None: the history's own.
+    """A lab that behaves like this call graph. rate_per_s: production's load, at any hour; None: the history's median.
 
-    The allocation holds that load with the hardest-worked service at half its limit and the others at a fifth.
+    The allocation holds the history's busy hours at that load with the hardest-worked service at half its limit and
+    the others at a fifth. Raises InvalidNoun for a rate that one process can't play.
     """
     notes: list[str] = []
     seen = _seen(topology, history)
     edges = _calls(topology, seen, notes)
     services = [_behaviour(name, edges, seen, notes) for name in topology.services]
-    rate = _rate(rate_per_s, seen, notes)
+    rate = _rate(rate_per_s, topology.entry, seen, notes)
     plain = LabTopology(services=tuple(services), entry=topology.entry, rate_per_s=rate)
     waits = _waits(plain, seen, notes)
-    sized = tuple(_sized(service, plain, waits[service.name]) for service in services)
-    return LabTopology(services=sized, entry=topology.entry, rate_per_s=rate, notes=tuple(notes))
+    sized = tuple(_sized(service, plain, waits[service.name], seen.peak_ratio) for service in services)
+    return replace(plain, services=sized, steady=True, notes=tuple(notes))
 
 
 def _seen(topology: Topology, history: History | None) -> _Seen:
     if history is None or not len(history.metrics):
-        return _Seen({}, None)
+        return _Seen({})
     medians = history.metrics.groupby(["metric", "component"], sort=False)["value"].median().reset_index()
     by_metric: dict[str, dict[str, float]] = {}
     for metric, component, value in medians.itertuples(index=False):
         by_metric.setdefault(str(metric), {})[str(component)] = float(value)
     rates = history.table("request_rate_per_s")
-    peak = float(np.nanquantile(rates[topology.entry], 0.98)) if topology.entry in rates and len(rates) else None
-    return _Seen(by_metric, peak if peak and peak > 0 else None)
+    ratio = (
+        float(rates[topology.entry].quantile(0.98) / rates[topology.entry].median()) if topology.entry in rates else 1
+    )
+    return _Seen(by_metric, min(ratio, 4.0) if ratio >= 1 else 1.0)
 
 
 def _clamped(value: float, bounds: tuple[float, float], what: str, notes: list[str]) -> float:
@@ -68,13 +69,14 @@ def _clamped(value: float, bounds: tuple[float, float], what: str, notes: list[s
     return kept
 
 
-def _rate(given: float | None, seen: _Seen, notes: list[str]) -> float:
+def _rate(given: float | None, entry: str, seen: _Seen, notes: list[str]) -> float:
     if given is not None:
         return given
-    if seen.entry_peak_per_s is None:
+    usual = seen.of("request_rate_per_s", entry)
+    if usual is None:
         notes.append(f"load: the history shows none at the entry; {USUAL_RATE_PER_S:g} requests/s are played")
         return USUAL_RATE_PER_S
-    return _clamped(seen.entry_peak_per_s, RATE_PER_S, "load at the entry, requests/s", notes)
+    return _clamped(usual, RATE_PER_S, "load at the entry, requests/s", notes)
 
 
 def _calls(topology: Topology, seen: _Seen, notes: list[str]) -> tuple[Edge, ...]:
@@ -181,16 +183,16 @@ def _mean_latency_ms(name: str, seen: _Seen) -> float | None:
     return None
 
 
-def _sized(service: LabService, topology: LabTopology, wait_ms: float) -> LabService:
-    seen = visits(topology)
-    cores = {each.name: topology.rate_per_s * seen[each.name] * each.cpu_ms / 1000 for each in topology.services}
+def _sized(service: LabService, topology: LabTopology, wait_ms: float, peak_ratio: float) -> LabService:
+    seen, busy_per_s = visits(topology), topology.rate_per_s * peak_ratio
+    cores = {each.name: busy_per_s * seen[each.name] * each.cpu_ms / 1000 for each in topology.services}
     hardest = max(cores, key=lambda name: cores[name])
     is_entry = service.name == topology.entry
     replicas = 3 if is_entry else 2
     wanted = cores[service.name] / (THIN if service.name == hardest else ROOMY) / replicas
     while wanted > 1.0:
         replicas, wanted = replicas + 1, wanted * replicas / (replicas + 1)
-    limit = max(250, math.ceil(wanted * 20) * 50)
+    limit = max(150 if service.name == hardest else 200, math.ceil(wanted * 20) * 50)
     base = math.ceil(service.memory_base_mib)
     return LabService(
         name=service.name,

@@ -51,7 +51,7 @@ def lab_history(
 
 def _load(topology: LabTopology, minutes: int, start: datetime, rng: np.random.Generator) -> Floats:
     """Requests a second at the entry: the curve, days that differ, and noise that lasts some minutes."""
-    shape = load_shape(hour_of_week(start) + np.arange(minutes) / 60)
+    shape = np.ones(minutes) if topology.steady else load_shape(hour_of_week(start) + np.arange(minutes) / 60)
     days = np.exp(rng.normal(0, 0.05, minutes // 1440 + 2))
     level = np.interp(np.arange(minutes) / 1440, np.arange(len(days)), days)
     noise = lfilter([1.0], [1.0, -0.85], rng.normal(0, 0.02, minutes))

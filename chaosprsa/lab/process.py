@@ -47,27 +47,31 @@ def start_lab(
     seed: int,
     *,
     rate_per_s: float | None = None,
-    steady: bool = False,
+    steady: bool | None = None,
     tools: Path | None = None,
 ) -> RunningLab:
     """Start a lab and wait until API, data plane, Prometheus and production's pods are ready.
 
-    rate_per_s: production's own load at its peak, instead of the topology's; 0: none. steady: the same at any hour.
-    It ends when this process ends. Raises Busy when a lab runs on this state, Unavailable or ToolMissing when it does
-    not get ready, with its own last words.
+    rate_per_s: production's own load at its peak, and steady: the same at any hour; None: as the topology says. A rate
+    of 0: no load of its own. The lab ends when this process ends. Raises Busy when a lab runs on this state, Unavailable
+    or ToolMissing when it does not get ready, with its own last words.
     """
     state = state.resolve()
     if (running := lab_status(state)) is not None:
         raise Busy(f"a lab runs on {state} already (process {running.pid}). Stop it: chaos prsa lab down")
     _clean(state)
     state.mkdir(parents=True, exist_ok=True)
-    load = topology.rate_per_s if rate_per_s is None else rate_per_s
-    topology_file = write_lab_topology(state / "topology.json", replace(topology, rate_per_s=load))
+    topology = replace(
+        topology,
+        rate_per_s=topology.rate_per_s if rate_per_s is None else rate_per_s,
+        steady=topology.steady if steady is None else steady,
+    )
+    topology_file = write_lab_topology(state / "topology.json", topology)
     command = [sys.executable, "-m", "chaosprsa.lab.server", "--state", str(state), "--topology", str(topology_file)]
-    command += ["--tools", str((tools or default_tools()).resolve()), "--seed", str(seed), "--rate", str(load)]
+    command += ["--tools", str((tools or default_tools()).resolve()), "--seed", str(seed)]
     with (state / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [*command, *(["--steady"] if steady else [])],
+            command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -112,7 +116,7 @@ def running_lab(
     seed: int = 1,
     *,
     rate_per_s: float | None = None,
-    steady: bool = False,
+    steady: bool | None = None,
     tools: Path | None = None,
 ) -> Iterator[RunningLab]:
     """A lab for the length of a with block."""

@@ -54,8 +54,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--topology", type=Path, required=True)
     parser.add_argument("--tools", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--rate", type=float, required=True, help="production's own requests a second at its peak")
-    parser.add_argument("--steady", action="store_true", help="the peak rate at any hour")
     return parser.parse_args()
 
 
@@ -105,8 +103,8 @@ async def _lab(options: argparse.Namespace, topology: LabTopology) -> AsyncItera
             store.create(plural, manifest)
         await _wait_ready(store, topology)
         running = await prometheus
-        if options.rate > 0:
-            traffic = Traffic(dataplane, topology, traffic_rng, lambda: datetime.now(UTC), steady=options.steady)
+        if topology.rate_per_s > 0:
+            traffic = Traffic(dataplane, topology, traffic_rng, lambda: datetime.now(UTC))
             stack.push_async_callback(_cancelled, [loop.create_task(traffic.run())])
         yield _told(options, store, topology, api, target, running)
 

@@ -106,7 +106,7 @@ class LabService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabTopology:
-    """The whole system. rate_per_s: production's own load at the entry on a usual day's peak.
+    """The whole system. rate_per_s: production's own load at the entry on a usual day's peak; steady: at any hour.
 
     notes: what was guessed or mended where the topology was made from a history.
     """
@@ -115,6 +115,7 @@ class LabTopology:
     entry: str
     namespace: str = "shop"
     rate_per_s: float = 60.0
+    steady: bool = False
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ def hour_of_week(now: datetime) -> float:
 
 
 class Traffic:
-    """Plays production's load until it is cancelled. steady: the peak rate at any hour."""
+    """Plays production's load until it is cancelled."""
 
     def __init__(
         self,
@@ -46,10 +46,8 @@ class Traffic:
         topology: LabTopology,
         rng: np.random.Generator,
         now: Callable[[], datetime],
-        *,
-        steady: bool = False,
     ) -> None:
-        self._dataplane, self._topology, self._rng, self._now, self._steady = dataplane, topology, rng, now, steady
+        self._dataplane, self._topology, self._rng, self._now = dataplane, topology, rng, now
         weights = np.array([share.weight for share in topology.mix])
         self._paths = [share.path for share in topology.mix]
         self._shares = weights / weights.sum()
@@ -57,7 +55,7 @@ class Traffic:
 
     def rate_per_s(self) -> float:
         """The rate now."""
-        share = 1.0 if self._steady else float(load_shape(np.array(hour_of_week(self._now()))))
+        share = 1.0 if self._topology.steady else float(load_shape(np.array(hour_of_week(self._now()))))
         return self._topology.rate_per_s * share
 
     async def run(self) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -18,6 +19,11 @@ END = datetime(2026, 11, 25, 12, 34, 56, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def week():
     return lab_history(shop(), 7, 11, END)
+
+
+@pytest.fixture(scope="module")
+def month():
+    return lab_history(shop(), 30, 8, END)
 
 
 def test_the_same_seed_gives_the_same_history():
@@ -57,6 +63,12 @@ def test_days_are_busier_than_nights_and_working_days_than_weekends(week):
     assert noon[weekend].median() < 0.9 * noon[~weekend].median()
 
 
+def test_a_steady_topology_is_as_busy_by_night_as_by_day():
+    history = lab_history(replace(shop(), steady=True), 2, 1, END, incidents_per_day=0)
+    by_hour = history.table("request_rate_per_s")["gateway"].groupby(lambda time: time.hour).median()
+    assert by_hour.max() < 1.4 * by_hour.min()
+
+
 def test_three_to_six_incidents_a_day_of_all_seven_kinds():
     mishaps = draw_mishaps(shop(), 60 * 1440, 0.0, PER_DAY, np.random.default_rng(2))
     assert 3 <= len(mishaps) / 60 <= 6
@@ -84,11 +96,10 @@ SHOWN = {
 }  # fmt: skip
 
 
-def test_incidents_show_in_the_metrics_they_should():
-    history = lab_history(shop(), 30, 8, END)
-    tables = {metric: history.table(metric) for metric, _ in SHOWN.values()}
+def test_incidents_show_in_the_metrics_they_should(month):
+    tables = {metric: month.table(metric) for metric, _ in SHOWN.values()}
     seen = {kind: [] for kind in SHOWN}
-    for incident in history.incidents:
+    for incident in month.incidents:
         if incident.kind in SHOWN:
             metric, sign = SHOWN[incident.kind]
             column = tables[metric][incident.component]
@@ -97,12 +108,11 @@ def test_incidents_show_in_the_metrics_they_should():
     assert all(np.mean(shown) > 0.7 for shown in seen.values()), seen
 
 
-def test_squeezes_build_up_before_they_are_noticed():
+def test_squeezes_build_up_before_they_are_noticed(month):
     """Latency is up in the minutes before the incident's start: what a precursor model can find."""
-    history = lab_history(shop(), 30, 8, END)
-    latency = history.table("latency_p50_ms")
+    latency = month.table("latency_p50_ms")
     rises = []
-    for incident in history.incidents:
+    for incident in month.incidents:
         if incident.kind in {"dependency-slow", "cpu-squeeze"}:
             column = latency[incident.component]
             just_before = column[slice(incident.start - timedelta(minutes=4), incident.start)].median()

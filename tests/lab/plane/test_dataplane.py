@@ -192,7 +192,7 @@ def test_logs_begin_with_a_time_and_tell_of_an_end(play):
     assert "out of memory" in lines[1]
 
 
-@pytest.mark.parametrize("rate", [40.0, 75.0])
+@pytest.mark.parametrize("rate", [pytest.param(40.0, marks=pytest.mark.slow), 75.0])
 def test_real_time_and_formulas_agree(rate):
     """Eight seconds of the shop: mean latency of each busy service within 20 %, cores within 12 %."""
     topology = shop()
