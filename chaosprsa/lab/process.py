@@ -53,8 +53,9 @@ def start_lab(
     """Start a lab and wait until API, data plane, Prometheus and production's pods are ready.
 
     rate_per_s: production's own load at its peak, and steady: the same at any hour; None: as the topology says. A rate
-    of 0: no load of its own. The lab ends when this process ends. Raises Busy when a lab runs on this state, Unavailable
-    or ToolMissing when it does not get ready, with its own last words.
+    of 0: no load of its own. The lab ends when this process ends.
+
+    Raises Busy when a lab runs on this state, Unavailable or ToolMissing when it does not get ready, with its last words.
     """
     state = state.resolve()
     if (running := lab_status(state)) is not None:
