@@ -15,7 +15,7 @@ from pathlib import Path
 from chaosprsa.errors import Busy, ToolMissing, Unavailable
 from chaosprsa.lab.topology import LabTopology, write_lab_topology
 
-START_S = 90.0  # a first start may fetch Prometheus
+START_S = 360.0  # a first start may fetch Prometheus; every step of the server has its own, shorter limit
 STOP_S = 8.0
 _started: dict[Path, "subprocess.Popen[bytes]"] = {}
 
@@ -55,7 +55,8 @@ def start_lab(
     rate_per_s: production's own load at its peak, and steady: the same at any hour; None: as the topology says. A rate
     of 0: no load of its own. The lab ends when this process ends.
 
-    Raises Busy when a lab runs on this state, Unavailable or ToolMissing when it does not get ready, with its last words.
+    Raises Busy when a lab runs on this state; Unavailable or ToolMissing, with its last words, when it does not get
+    ready.
     """
     state = state.resolve()
     if (running := lab_status(state)) is not None:
