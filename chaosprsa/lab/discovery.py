@@ -10,6 +10,7 @@ from chaosprsa.lab.status import no_such_path
 
 REVIEWS = ("authorization.k8s.io", "v1")
 GROUPS: dict[str, str] = {kind.group: kind.version for kind in TABLE if kind.group} | {REVIEWS[0]: REVIEWS[1]}
+IN_ALL = ("pods", "services", "deployments", "replicasets", "statefulsets", "horizontalpodautoscalers")
 HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -65,6 +66,8 @@ def _rows(kind: Kind) -> list[Obj]:
         "kind": kind.kind,
         "verbs": list(VERBS),
     }
+    if kind.plural in IN_ALL:
+        row["categories"] = ["all"]
     if kind.short:
         row["shortNames"] = list(kind.short)
     changing = ["get", "patch", "update"]

@@ -71,6 +71,8 @@ def is_dry(value: Any) -> bool:
 async def body(request: web.Request) -> Any:
     """The parsed body, None for none. Raises StatusError 400, 413."""
     content = await request.read()
+    if "protobuf" in request.content_type:
+        raise StatusError(415, "the body of the request was in an unknown format - accepted media types include: JSON")
     if len(content) > MOST_BODY:
         raise StatusError(413, f"Request entity too large: limit is {MOST_BODY}", reason="RequestEntityTooLarge")
     if not content.strip():

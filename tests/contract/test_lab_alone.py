@@ -225,5 +225,5 @@ def test_hundreds_of_pods_roll_out_without_blocking_the_loop(lab_space: Any) -> 
 
     small = {"resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}
     lab.call(lambda: lab.loop.call_soon(tick, time.thread_time()))
-    space.deploy("web", 200, container=small)
+    space.deploy("web", 100, container=small)
     assert sorted(gaps)[int(len(gaps) * 0.99)] < 0.02
