@@ -65,14 +65,14 @@ def wait_load(
 ) -> dict:
     """Waits until the load's own clock shows `until_s` seconds; at the profile's end, until its log is complete.
 
-    With `namespace` the stop switch (`chaos prsa stop`) is watched. When it is on, and when there is no load or it died,
-    the load ends and the experiment goes straight to its rollbacks: no fault is played without its load.
+    With `namespace` the stop switch (`chaos prsa stop`) is watched. When it is on, and when there is no load or it
+    died, the load ends and the experiment goes straight to its rollbacks: no fault is played without its load.
     """
     watch = _StopSwitch(namespace, configuration, secrets)
     try:
         return {"load_s": round(runner.wait_until(Path(folder), until_s, watch), 3)}
     except ChaosPrsaError as error:
-        logger.error(str(error))
+        logger.error(str(error))  # noqa: TRY400  # a message for people, no traceback
         runner.stop(Path(folder))
         halt()
         raise

@@ -20,7 +20,7 @@ from chaosprsa.types import Fault, Incident, SimulatedIssue
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 MARGIN = timedelta(minutes=30)  # of usual behaviour before the first issue and after the last
-MAX_STEPS = 20_000  # longer spans get wider steps: a week at 60 s is 10,080
+MAX_STEPS = 10_080  # longer spans get wider steps: a week at 60 s
 MEAN_BLOCK = 12  # steps
 RAMP_S = 30.0  # an effect is there in full after this long
 LATENCIES = ("latency_p50_ms", "latency_p90_ms", "latency_p95_ms", "latency_p99_ms")

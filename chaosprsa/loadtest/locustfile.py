@@ -10,6 +10,7 @@ is timed from its intended arrival, and a slow answer never holds the next reque
 # gevent has no stubs here, and Locust's own types say less than its documentation.
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -198,6 +199,13 @@ def _prepare(environment: Any, **_: Any) -> None:
     PLAY.folder = Path(options.load_folder) if options.load_folder else None
     Visitor.network_timeout = Visitor.connection_timeout = PLAY.profile.timeout_s
     gevent.spawn(_watch_parent, environment)
+    gevent.signal_handler(signal.SIGTERM, _leave, environment)  # Locust sets its own only after a headless shape's end
+
+
+def _leave(environment: Any) -> None:
+    """End in order: the log is closed, the statistics are written."""
+    PLAY.end()
+    environment.runner.quit()
 
 
 def _watch_parent(environment: Any) -> None:
@@ -207,7 +215,7 @@ def _watch_parent(environment: Any) -> None:
         gevent.sleep(1)
     if parent:
         sys.stderr.write("the process that started this load is gone: the load ends\n")
-        environment.runner.quit()
+        _leave(environment)
 
 
 @events.test_start.add_listener

@@ -4,6 +4,7 @@ The process ends by itself when the profile is over, when the process that start
 in its starter's process group, so that a signal to the group reaches it too.
 """
 
+import atexit
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from chaosprsa.types import LoadProfile
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 LOCUST_LOG = "locust.log"
 START_TIMEOUT_S = 60.0  # Locust is ready in 1.5 s alone; on a machine that is busy with a trial it takes a multiple
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05
 
 
@@ -45,6 +46,13 @@ class LoadRun:
 
 
 _runs: dict[Path, LoadRun | None] = {}
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Whoever started a load and leaves takes it along."""
+    for folder in tuple(_runs):
+        stop(folder)
 
 
 def was_asked_for(folder: Path) -> bool:

@@ -88,6 +88,7 @@ class _Answers(BaseHTTPRequestHandler):
     """Answers at once, except for /slow (0.4 s), /never (3 s) and /bad (500)."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # head and body in one write: two of them wait 40 ms for each other (Nagle)
 
     def do_GET(self):
         self.server.wake.wait({"/slow": 0.4, "/never": 3.0}.get(self.path, 0.0))

@@ -5,7 +5,7 @@ import pytest
 from chaosprsa.faults import CATALOGUE, clip_strength, fault_of_kind, knows_kind, strength_in_words
 from chaosprsa.types import Fault
 
-# Kinds as they stand in public incident data: Nezha, OpenRCA, RCD/Sock Shop, PetShop, Chaos Mesh, Azure and GitHub exports.
+# Kinds as they stand in public incident data: Nezha, OpenRCA, Sock Shop, PetShop, Chaos Mesh, cloud exports.
 KINDS = {
     "cpu-contention": Fault.CPU_SQUEEZE,
     "cpu-hog": Fault.CPU_SQUEEZE,
@@ -53,7 +53,8 @@ def test_a_kind_that_nothing_matches_is_played_as_a_failing_dependency_and_known
 def test_every_fault_is_described_and_its_typical_strength_lies_within_its_bounds(fault):
     entry = CATALOGUE[fault]
     assert 0 < entry.low < entry.typical < entry.high
-    assert entry.unit and entry.needs and entry.description.endswith(".")
+    assert all((entry.unit, entry.needs))
+    assert entry.description.endswith(".")
     assert clip_strength(fault, 1e9) == entry.high
     assert clip_strength(fault, -1.0) == entry.low
 

@@ -87,7 +87,7 @@ def test_nothing_is_negative_and_no_share_exceeds_one(bundle, issue):
 
 def test_a_very_long_span_gets_wider_steps_instead_of_more_rows(bundle, issue):
     history = played(bundle, issue(duration_s=60 * 86_400.0))
-    assert len(history.grid) <= 20_003
+    assert len(history.grid) <= 10_083
 
 
 def test_no_issues_is_refused(bundle):
