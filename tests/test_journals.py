@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from chaosprsa.errors import InvalidDocument
 from chaosprsa.journals import Evidence, build_outcome, parse_journal, verdict_of
-from chaosprsa.journals.outcomes import percentile, requests_needed, statistics, timeline
+from chaosprsa.journals.outcomes import chance_of, judge_share, percentile, statistics, timeline
 from chaosprsa.loadtest.log import Requests
 from chaosprsa.types import (
     Allocation,
@@ -263,7 +266,7 @@ def test_slow_answers_in_the_fault_or_after_it_fail_the_trial(start_s, end_s, wh
 def test_failed_answers_fail_the_trial_however_quick_they_were():
     found = outcome(failing(requests(latency_ms=1.0), 4, 10, every=20))
     assert found.verdict is Verdict.FAILED
-    assert found.reasons[0] == "during the fault: 12 of 240 requests failed (5.0%), the objective allows 1.00%"
+    assert found.reasons[0] == "during the fault: 12 of 240 requests failed, the objective allows 1.00%"
 
 
 def test_slow_answers_before_the_fault_alone_are_not_the_faults_doing():
@@ -279,7 +282,13 @@ def test_a_load_that_is_too_much_without_any_fault_is_said_beside_the_failure():
 def test_too_few_requests_are_inconclusive():
     found = outcome(requests(rate_per_s=5.0))
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.reasons[0] == "during the fault: 30 requests, 100 are needed to judge the objective"
+    assert found.reasons[0].endswith("these are too few requests to tell")
+
+
+def test_few_requests_of_which_most_failed_are_a_failure_all_the_same():
+    found = outcome(failing(requests(rate_per_s=5.0), 4, 10, every=2))
+    assert found.verdict is Verdict.FAILED
+    assert found.reasons[0] == "during the fault: 15 of 30 requests failed, the objective allows 1.00%"
 
 
 def test_a_load_that_stood_still_for_most_of_the_phase_is_inconclusive():
@@ -321,9 +330,28 @@ def test_a_missing_journal_is_invalid():
     assert outcome(requests(), journal={**CLEAN, "status": "aborted"}).verdict is Verdict.INVALID
 
 
-@pytest.mark.parametrize(("percent", "ratio", "needed"), [(99, 0.99, 100), (99.9, 0.99, 1000), (50, 0.5, 20)])
-def test_as_many_requests_are_needed_as_one_bad_answer_takes_to_miss_the_objective(percent, ratio, needed):
-    assert requests_needed(Slo(service="a", latency_ms=1, latency_percentile=percent, success_ratio=ratio)) == needed
+@pytest.mark.parametrize(
+    ("bad", "count", "verdict"),
+    [
+        (1, 100, Verdict.PASSED),
+        (2, 100, Verdict.FAILED),
+        (0, 50, Verdict.PASSED),
+        (0, 49, Verdict.INCONCLUSIVE),
+        (1, 96, Verdict.INCONCLUSIVE),  # chance has one in 96 with probability 0.62
+        (4, 96, Verdict.FAILED),  # and four with 0.016
+        (0, 0, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_budget_of_one_in_a_hundred_needs_so_many_requests(bad, count, verdict):
+    assert judge_share(bad, count, 0.01) is verdict
+
+
+@settings(deadline=None)  # a busy machine is slow now and then
+@given(st.integers(0, 60), st.integers(1, 60), st.floats(0.001, 0.5))
+def test_chance_is_the_binomial_tail(bad, count, share):
+    assert chance_of(min(bad, count), count, share) == pytest.approx(
+        stats.binom.sf(min(bad, count) - 1, count, share), abs=1e-9
+    )
 
 
 def test_a_percentile_is_within_the_objective_exactly_when_that_share_of_answers_is():

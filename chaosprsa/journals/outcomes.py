@@ -29,7 +29,10 @@ from chaosprsa.types import (
 )
 
 LEAST_SECONDS_SHARE = 0.5  # of a phase's seconds must have a request; below it the load wasn't what was meant
-LEAST_REQUESTS = 20  # whatever the percentile
+LEAST_REQUESTS = 20  # for a pass, whatever the percentile
+MOST_NEEDED = 10_000  # requests, even for an objective without any budget
+CHANCE = 0.05
+TOO_FEW = "; these are too few requests to tell"
 JUDGED = (Phase.FAULT, Phase.AFTER)
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 _PRESENT_BEFORE = ("cpu_usage_cores", "memory_mib_per_pod", "replicas_ready")
@@ -139,52 +142,76 @@ def timeline(requests: Requests | None) -> LoadTimeline:
     )
 
 
-def requests_needed(slo: Slo) -> int:
-    """So many that one bad answer alone doesn't miss the objective: 100 for p99 and 99 %."""
-    tail = min(1 - slo.latency_percentile / 100, 1 - slo.success_ratio or 1.0)
-    return max(LEAST_REQUESTS, math.ceil(round(1 / tail, 6)))
-
-
 def load_findings(evidence: Evidence, load: Mapping[Phase, LoadStatistics], slo: Slo) -> list[Finding]:
     """What Locust's log has against a pass."""
     if evidence.requests is None:
         return [(Verdict.INVALID, "there is no log of the load: Locust never began, or its files are gone")]
     found: list[Finding] = []
     for phase in JUDGED:
-        thin = _too_thin(evidence.requests, evidence.spans[phase], phase, slo)
-        if thin:
-            found.append((Verdict.INCONCLUSIVE, thin))
-        else:
-            found += [(Verdict.FAILED, reason) for reason in missed(load[phase], phase, slo)]
-    before = missed(load[Phase.BEFORE], Phase.BEFORE, slo)
-    if found and before and _too_thin(evidence.requests, evidence.spans[Phase.BEFORE], Phase.BEFORE, slo) is None:
-        found += [(found[0][0], f"without any fault, too: {reason}") for reason in before]
+        found += judge_phase(evidence.requests.between(*evidence.spans[phase]), load[phase], phase, slo)
+        found += _holes(evidence.requests, evidence.spans[phase], phase)
+    if any(verdict is Verdict.FAILED for verdict, _ in found):
+        before = judge_phase(
+            evidence.requests.between(*evidence.spans[Phase.BEFORE]), load[Phase.BEFORE], Phase.BEFORE, slo
+        )
+        found += [(verdict, f"without any fault, too: {why}") for verdict, why in before if verdict is Verdict.FAILED]
     return found
 
 
-def _too_thin(requests: Requests, span: tuple[float, float], phase: Phase, slo: Slo) -> str | None:
+def judge_phase(requests: Requests, load: LoadStatistics, phase: Phase, slo: Slo) -> list[Finding]:
+    """Both parts of the objective: the share of failed answers, and of good ones that were too slow."""
+    good = requests.latency_ms[requests.ok]
+    slow = int(np.count_nonzero(good > slo.latency_ms))
+    latency = "no answer" if load.latency_slo_ms is None else f"{load.latency_slo_ms:.0f} ms"
+    failed = f"{load.failures} of {load.requests} requests failed, the objective allows {1 - slo.success_ratio:.2%}"
+    late = f"p{slo.latency_percentile:g} was {latency}, the objective is {slo.latency_ms:g} ms"
+    parts = (
+        (load.failures, load.requests, 1 - slo.success_ratio, failed),
+        (slow, len(good), 1 - slo.latency_percentile / 100, late),
+    )
+    judged = [
+        (judge_share(bad, count, budget), words) for bad, count, budget, words in parts if count or words is failed
+    ]
+    return [
+        (verdict, f"{_PHASES[phase]}: {words}" + (TOO_FEW if verdict is Verdict.INCONCLUSIVE else ""))
+        for verdict, words in judged
+        if verdict is not Verdict.PASSED
+    ]
+
+
+def judge_share(bad: int, count: int, budget: float) -> Verdict:
+    """Whether so many bad ones of `count` are within the budget (a share).
+
+    With 1 / budget or more, one bad answer alone is no miss: what is above the budget is a failure. Below that a
+    failure needs more than chance (binomial test, 1 in 20), and a pass no bad one among half as many; else it is open.
+    """
+    enough = 1 / max(budget, 1 / MOST_NEEDED)
+    if bad > budget * count + 1e-9:
+        clear = count >= enough - 1e-9 or chance_of(bad, count, budget) < CHANCE
+        return Verdict.FAILED if clear else Verdict.INCONCLUSIVE
+    return Verdict.PASSED if count >= max(enough / 2, LEAST_REQUESTS) else Verdict.INCONCLUSIVE
+
+
+def chance_of(bad: int, count: int, share: float) -> float:
+    """The probability of at least so many bad ones when each is bad with this probability (the binomial tail)."""
+    if not 0 < share < 1:
+        return float(bad == 0 or share >= 1)
+    odds = math.log(share), math.log1p(-share)
+    ways = math.lgamma(count + 1)
+    fewer = (
+        math.exp(ways - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * odds[0] + (count - k) * odds[1])
+        for k in range(bad)
+    )
+    return max(1 - math.fsum(fewer), 0.0)
+
+
+def _holes(requests: Requests, span: tuple[float, float], phase: Phase) -> list[Finding]:
     start_s, end_s = span
-    inside = requests.between(start_s, end_s)
-    needed, seconds = requests_needed(slo), max(end_s - start_s, 1.0)
-    filled = len(set(np.floor(inside.time_s).astype(int).tolist()))
-    if len(inside) < needed:
-        return f"{_PHASES[phase]}: {len(inside)} requests, {needed} are needed to judge the objective"
-    if filled < LEAST_SECONDS_SHARE * math.floor(seconds):
-        return f"{_PHASES[phase]}: requests in only {filled} of {seconds:.0f} s"
-    return None
-
-
-def missed(load: LoadStatistics, phase: Phase, slo: Slo) -> list[str]:
-    """Each part of the objective that this load missed, in words."""
-    reasons = []
-    errors = load.error_share or 0.0
-    if errors > 1 - slo.success_ratio + 1e-12:
-        share = f"{load.failures} of {load.requests} requests failed ({errors:.1%})"
-        reasons.append(f"{_PHASES[phase]}: {share}, the objective allows {1 - slo.success_ratio:.2%}")
-    if load.latency_slo_ms is not None and load.latency_slo_ms > slo.latency_ms:
-        latency = f"p{slo.latency_percentile:g} was {load.latency_slo_ms:.0f} ms"
-        reasons.append(f"{_PHASES[phase]}: {latency}, the objective is {slo.latency_ms:g} ms")
-    return reasons
+    whole = math.floor(end_s - start_s)
+    filled = len(set(np.floor(requests.between(start_s, end_s).time_s).astype(int).tolist()))
+    if filled >= LEAST_SECONDS_SHARE * whole:
+        return []
+    return [(Verdict.INCONCLUSIVE, f"{_PHASES[phase]}: requests in only {filled} of {whole} s")]
 
 
 def series_findings(phases: Sequence[PhaseObservation], slo: Slo) -> list[Finding]:

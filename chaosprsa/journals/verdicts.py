@@ -183,7 +183,8 @@ def _unmet(state: Mapping[str, Any]) -> str:
     last = probes[-1]
     if last.get("status") != "succeeded":
         return f"probe {_name(last)!r} failed: {_exception(last)}"
-    return f"probe {_name(last)!r} was out of tolerance (it gave {_shown(last)})"
+    shown = "" if isinstance(last.get("output"), dict | list) else f" (it gave {_shown(last)})"
+    return f"probe {_name(last)!r} was out of tolerance{shown}"
 
 
 def _name(run: Mapping[str, Any]) -> str:

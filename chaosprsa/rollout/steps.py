@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from chaosprsa.types import Allocation
 Step = dict[str, Any]
 Values = Mapping[str, Any] | None
 READY_TIMEOUT_S = 120.0  # for pods of production to become ready: a slow image's start, twice
+ONE_WAIT_S = 2.0
+HOPELESS_RESTARTS = 3  # one may be bad luck, two a slow dependency
 logger = logging.getLogger("chaostoolkit")
 
 
@@ -67,11 +70,30 @@ def judge_canaries(session: Session) -> Step:
     if not names:
         return answer(SKIPPED, "there is no canary")
     try:
-        wait_ready(session.cluster, session.plan.namespace, READY_TIMEOUT_S, names)
+        _await_canaries(session, names)
     except Unavailable as error:
         return answer(FAILED, f"a canary does not run: {error}")
     session.judgement = watch(session.readings(), session.judge, session.plan.canary_s)
     return answer(session.judgement.phase, session.judgement.reason, session.judgement.measures)
+
+
+def _await_canaries(session: Session, names: set[str]) -> None:
+    """Until they are ready. Raises Unavailable: not in time, or one keeps falling over (no need to wait for that)."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            wait_ready(session.cluster, session.plan.namespace, ONE_WAIT_S, names)
+        except Unavailable:
+            if time.monotonic() > deadline or _most_restarts(session) >= HOPELESS_RESTARTS:
+                raise
+        else:
+            return
+
+
+def _most_restarts(session: Session) -> int:
+    pods = session.cluster.api.list("Pod", session.plan.namespace, {CANARY: session.plan.hash})
+    containers = [item for pod in pods for item in (pod.get("status") or {}).get("containerStatuses") or []]
+    return max((int(item.get("restartCount", 0)) for item in containers), default=0)
 
 
 def promote(session: Session, service: str) -> Step:

@@ -1,0 +1,15 @@
+"""What many rooms' tests share: one lab for the whole session."""
+
+import pytest
+
+from chaosprsa.lab.process import running_lab
+from chaosprsa.lab.shop import shop
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """The shop under a steady 40 requests/s, with a real Prometheus; started once, at its first use."""
+    with running_lab(
+        tmp_path_factory.mktemp("lab") / ".chaosprsa" / "lab", shop(), 1, rate_per_s=40, steady=True
+    ) as it:
+        yield it
