@@ -22,7 +22,8 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
     space, fit = engine.space, engine.twin.fit
     lapses_at = case.now + timedelta(hours=case.safety.lapse_hours)
     check = chosen.check
-    sure = confidence(fit, bool(check and check.passed), bool(check and check.refuted), check is not None)
+    wrong = [one for one in run.considered if one.check and one.check.refuted and (chosen is one or chosen is present)]
+    sure = confidence(fit, bool(check and check.passed), bool(wrong), check is not None)
     recommended = space.allocation(chosen.point)
     told = directives(space, engine.holding(), chosen.point, sure, lapses_at, fit.trusted)
     parents = (*(outcome.lineage for outcome in run.outcomes), *(issue.lineage for issue in case.issues))

@@ -72,7 +72,7 @@ def allocate_resources(
         ...         outcomes=outcomes,             # trials of the shadow, at half of production's size
         ...         topology=Topology(services=("gateway", "stock"), entry="gateway",
         ...                           edges=(Edge(caller="gateway", callee="stock"),)),
-        ...         slo=Slo(service="gateway", latency_ms=300),
+        ...         slo=Slo(service="gateway", latency_ms=200),
         ...         prices=Prices(cpu_core_hour=0.0331, memory_gib_hour=0.0044),
         ...     ),
         ...     current_prod_utilization={

@@ -10,7 +10,7 @@ from chaosprsa.shadow import scaled
 from chaosprsa.types import Outcome
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Considered:
     """A point that may become the answer. candidate: None for production as it is; check: None where not asked."""
 

@@ -43,7 +43,8 @@ def search(
     progress("greedy search", 0.0)
     ends = [greedy(space, objective, start) for start in _starts(space)]
     best = min(ends, key=_rank)
-    study = Study(space, seed, box_around(space, best.point))
+    corner = np.maximum.reduce([box_around(space, best.point), *(found.point for found in ends)])
+    study = Study(space, seed, corner)
     study.add(present[None], objective(present[None]), "present")
     for found in ends:
         study.add(found.point[None], objective(found.point[None]), "greedy")

@@ -9,6 +9,8 @@ from chaosprsa.allocation.space import Ints, Space
 from chaosprsa.twin import Rehearsal
 from chaosprsa.types import Allocation, Outcome, Verdict
 
+BAD_WORLDS = 0.25  # fewer than these of an issue's worlds may fail: the search holds four of five
+
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
@@ -85,7 +87,9 @@ def verdicts(space: Space, rehearsal: Rehearsal, point: Ints, shown: Shown, trus
         if seen is not None and not doubtful:
             survived[issue.id], by[issue.id], lost[issue.id] = seen, "shadow", 0.0 if seen else 1.0
         elif trusted:
-            survived[issue.id], by[issue.id], lost[issue.id] = told, "twin", float(np.mean(own > 0))
+            failing = float(np.mean(own > 0))
+            survived[issue.id], by[issue.id] = told, "twin"
+            lost[issue.id] = failing if failing > BAD_WORLDS else 0.0
         else:
             survived[issue.id], by[issue.id], lost[issue.id] = None, "none", 0.5
     return Verdicts(survived, by, lost)

@@ -11,7 +11,7 @@ from chaosprsa.twin.graph import CallGraph, call_graph
 from chaosprsa.twin.observed import ENOUGH_REQUESTS, Observed, observed, usable
 from chaosprsa.twin.parameters import Parameters, Spread, Twin
 from chaosprsa.twin.queueing import Floats, sojourn_s
-from chaosprsa.twin.replay import quiet_latency_ratio
+from chaosprsa.twin.replay import spread_of_work
 from chaosprsa.twin.robust import median_and_spread, rising_line
 from chaosprsa.types import Fault, Outcome, Phase, Slo, Topology, TwinFit
 
@@ -45,7 +45,8 @@ def fitted(outcomes: Sequence[Outcome], topology: Topology, slo: Slo, timeout_s:
     nominal = Parameters(demand, wait, memory, per_job, start, _own_failures(graph, seen))
     spread = Spread(demand_spread, wait_spread, memory_spread, start_spread)
     twin = Twin(graph, nominal, spread, 1.0, timeout_s, _UNJUDGED, notes, loose)
-    return _with_spread_of_answers(twin, outcomes, slo)
+    cv2 = spread_of_work(twin, outcomes, slo)
+    return twin if cv2 is None else replace(twin, work_cv2=cv2)
 
 
 def _measured_calls(graph: CallGraph, seen: Observed) -> CallGraph:
@@ -151,16 +152,3 @@ def _own_failures(graph: CallGraph, seen: Observed) -> Floats:
     failed = np.zeros(quiet.shape[1])
     failed[known] = np.nanmedian(quiet[:, known], axis=0)
     return np.clip(failed - graph.calls @ failed, 0.0, 0.5)
-
-
-def _with_spread_of_answers(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> Twin:
-    """The work's coefficient of variation that puts the percentile of quiet phases where users saw it (bisection)."""
-    low, high = np.log(0.02), np.log(30.0)
-    if quiet_latency_ratio(twin, outcomes, slo) is None:
-        return twin
-    for _ in range(14):
-        middle = (low + high) / 2
-        tried = replace(twin, work_cv2=float(np.exp(middle)))
-        ratio = quiet_latency_ratio(tried, outcomes, slo)
-        low, high = (middle, high) if ratio is not None and ratio < 1 else (low, middle)
-    return replace(twin, work_cv2=float(np.exp((low + high) / 2)))

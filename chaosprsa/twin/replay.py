@@ -14,6 +14,8 @@ from chaosprsa.twin.queueing import Floats
 from chaosprsa.types import Allocation, Outcome, Phase, Slo
 
 _PARTS = {Phase.BEFORE: Part.BEFORE, Phase.FAULT: Part.FAULT, Phase.AFTER: Part.AFTER}
+QUIET_STEPS = 3
+LEAST_CV2, MOST_CV2 = 0.02, 30.0
 _STEPS = {Phase.BEFORE: 20, Phase.FAULT: 60, Phase.AFTER: 40}
 
 
@@ -66,8 +68,12 @@ def replayed(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> tuple[PhasePa
     return tuple(pairs)
 
 
-def quiet_latency_ratio(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> float | None:
-    """Median of twin / measured latency at the SLO's percentile before any fault; None where nothing was measured."""
+def spread_of_work(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> float | None:
+    """The work's squared coefficient of variation that puts the percentile of quiet phases where users saw it.
+
+    Variances are linear in it and means don't depend on it, so two runs and a bisection on their sum do. None where
+    nothing was measured.
+    """
     quiet = [
         (outcome, statistics.rate_per_s, statistics.latency_slo_ms / 1000)
         for outcome in outcomes
@@ -78,12 +84,21 @@ def quiet_latency_ratio(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> fl
     if not quiet:
         return None
     trials = [outcome for outcome, _, _ in quiet]
-    load = np.array([[rate for _, rate, _ in quiet]] * 4)
-    course = Course(step_s=np.full(load.shape, 1.0), load_per_s=load, part=np.full(4, Part.BEFORE))
+    load = np.array([[rate for _, rate, _ in quiet]] * QUIET_STEPS)
+    course = Course(step_s=np.ones(load.shape), load_per_s=load, part=np.full(QUIET_STEPS, Part.BEFORE))
     effects = effects_of([outcome.issue for outcome in trials], twin.graph.services, np.zeros(len(trials)))
-    trace = _played(twin, trials, slo, course, effects)
-    latency, _ = part_of(trace, np.arange(4), slo, FINE)
-    return float(np.median(latency / np.array([measured for _, _, measured in quiet])))
+    even, usual = (_played(replace(twin, work_cv2=cv2), trials, slo, course, effects) for cv2 in (0.0, 1.0))
+    measured = np.array([latency for _, _, latency in quiet])
+    low, high = np.log(LEAST_CV2), np.log(MOST_CV2)
+    for _ in range(16):
+        cv2 = float(np.exp((low + high) / 2))
+        trace = replace(even, variance_s2=even.variance_s2 + cv2 * (usual.variance_s2 - even.variance_s2))
+        latency, _ = part_of(trace, np.arange(QUIET_STEPS), slo, FINE)
+        if np.median(latency / measured) < 1:
+            low = np.log(cv2)
+        else:
+            high = np.log(cv2)
+    return float(np.exp((low + high) / 2))
 
 
 def _played(twin: Twin, outcomes: Sequence[Outcome], slo: Slo, course: Course, effects: Effects) -> Trace:
