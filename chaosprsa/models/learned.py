@@ -1,5 +1,6 @@
 """A bundle: load, incidents, precursors, normals, call graph, and the last hours of the history, learned in one go."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -128,15 +129,23 @@ def _graph(history: History, topology: Topology | None) -> tuple[Topology, tuple
         estimated = with_calls(known, history)
         notes = ("calls a request were read off the request rates",) if estimated != known else ()
         return estimated, notes
-    counts = dict.fromkeys(history.components, 0)
-    for incident in history.incidents:
-        for name in incident.components[:1]:
-            counts[name] = counts.get(name, 0) + 1
+    entry, reason = _likely_entry(history)
+    counted = {each.component for each in history.incidents if each.component}
+    note = f"no call graph is known: every component stands alone; {entry}, {reason}, is taken as the entry"
+    return Topology(services=tuple(sorted({*history.components, *counted})), entry=entry), (note,)
+
+
+def _likely_entry(history: History) -> tuple[str, str]:
+    """The component with most requests, else with most incidents, and which of the two it was."""
+    if len(history.metrics):
+        rates = history.table(RATE).drop(columns=list(history.edges), errors="ignore").mean()
+        if len(rates):
+            return str(rates.idxmax()), f"with most {RATE}"
+    counts = Counter(dict.fromkeys(history.components, 0))
+    counts.update(each.component for each in history.incidents if each.component)
     if not counts:
         raise NotEnoughHistory("neither metrics nor incidents name a component: nothing can be learned")
-    entry = max(sorted(counts), key=lambda name: counts[name])
-    note = f"no call graph is known: every component stands alone; {entry}, with most incidents, is taken as the entry"
-    return Topology(services=tuple(sorted(counts)), entry=entry), (note,)
+    return max(sorted(counts), key=lambda name: counts[name]), "with most incidents"
 
 
 def _watched(history: History) -> Window:

@@ -240,6 +240,16 @@ def test_online_boutique_is_learned_in_seconds_with_its_notes(tmp_path):
 
 
 @real
+def test_natural_anomalies_of_a_real_service_are_foretold_better_than_chance():
+    bundle = learn(read_history(DATA / "maat_aiops18" / "valid", NOW), seed=1)
+    assert bundle.precursors is not None
+    quality = bundle.precursors.quality
+    assert quality is not None
+    assert quality.average_precision > 2 * quality.base_rate
+    assert quality.brier < quality.brier_of_base_rate
+
+
+@real
 def test_a_status_page_is_learned_without_metrics():
     history = read_history(DATA / "github_status", NOW)
     bundle = learn(history, seed=7)

@@ -59,10 +59,14 @@ def test_incidents_without_precursors_are_refused_with_the_figures(abrupt):
         PrecursorModel(seed=1).fit(abrupt, normals_of(abrupt))
 
 
-def test_incidents_moved_to_other_times_are_no_longer_foretold(announced):
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_incidents_moved_to_random_times_are_no_longer_foretold(announced, seed):
+    rng = np.random.default_rng(seed)
+    begin, length = announced.window.start, announced.window.duration
+    starts = [begin + length * float(share) for share in np.sort(rng.uniform(0.02, 0.98, len(announced.incidents)))]
     moved = tuple(
-        replace(each, start=each.start + timedelta(minutes=500), end=each.start + timedelta(minutes=506))
-        for each in announced.incidents
+        replace(each, start=start, end=start + timedelta(minutes=6))
+        for each, start in zip(announced.incidents, starts, strict=True)
     )
     with pytest.raises(NotEnoughHistory, match="no more than chance"):
         PrecursorModel(seed=1).fit(replace(announced, incidents=moved), normals_of(announced))
