@@ -91,7 +91,8 @@ def _await_canaries(session: Session, names: set[str]) -> None:
 
 
 def _most_restarts(session: Session) -> int:
-    pods = session.cluster.api.list("Pod", session.plan.namespace, {CANARY: session.plan.hash})
+    namespace = session.plan.namespace
+    pods = [pod for one in session.canaries for pod in session.cluster.pods(namespace, "Deployment", canary_name(one))]
     containers = [item for pod in pods for item in (pod.get("status") or {}).get("containerStatuses") or []]
     return max((int(item.get("restartCount", 0)) for item in containers), default=0)
 
