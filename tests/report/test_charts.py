@@ -15,7 +15,7 @@ from chaosprsa.report.charts.impact import Prediction, impact_chart
 from chaosprsa.report.charts.issues import issue_timeline
 from chaosprsa.report.charts.load import LoadView, load_chart
 from chaosprsa.report.charts.scales import Scale, clock_ticks, log_bounds, thinned
-from chaosprsa.report.charts.search import best_so_far, pareto, progress_chart, search_chart
+from chaosprsa.report.charts.search import best_so_far, pareto, progress_chart, search_chart, worst_shown
 from chaosprsa.report.charts.trial import latency_domain, trial_chart
 from chaosprsa.report.words import ratio
 from chaosprsa.types import Interval, LoadTimeline, SearchTrial
@@ -153,3 +153,9 @@ def test_a_trial_without_a_single_answer_is_still_drawn(nouns, settings):
 def test_one_candidate_or_equal_costs_are_drawn():
     assert "candidate 3" in search_chart([candidate(3, 10, 0.0)], 10, 10, "USD", 900)
     assert "<svg" in progress_chart([candidate(0, 10, 0.2)], "USD", 900)
+
+
+def test_a_few_hopeless_candidates_do_not_flatten_the_others():
+    trials = [candidate(number, 10 + number, number / 100) for number in range(20)] + [candidate(99, 5, 70.0)]
+    assert worst_shown(trials) == 0.5
+    assert worst_shown([candidate(0, 1, 0.02), candidate(1, 2, 0.04)]) == pytest.approx(0.04, rel=0.1)

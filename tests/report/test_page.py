@@ -187,3 +187,28 @@ def test_a_plan_that_changes_nothing_asks_for_no_approval(workspace, render, nou
     text = Outline(render(workspace)).text
     assert "No rollout has been run: the plan changes nothing." in text
     assert "--approve" not in text
+
+
+def test_of_many_issues_the_rehearsed_and_the_weightiest_are_shown_and_the_others_unfold(workspace, render, nouns):
+    unlikely = [
+        nouns.make_issue(id=f"issue-{number}", probability=0.001, start_s=60.0 * number) for number in range(40)
+    ]
+    write_lines(workspace.issues / "issues.jsonl", [*unlikely, *(nouns.make_issue(case) for case in nouns.CASES)])
+    page = render(workspace)
+    shown, unfolded = page.split("<summary>The other 33</summary>")
+    assert all(f"{fault} on {component}" in shown for fault, component, *_ in nouns.CASES)
+    assert 'href="#trial-next-' not in unfolded.split("</details>")[0]
+
+
+def test_nothing_to_change_is_said_with_the_reason(workspace, render, nouns):
+    answer = nouns.make_recommendation()
+    held = tuple(dataclasses.replace(one, now=True, recommended=True) for one in answer.survivals)
+    same = dataclasses.replace(answer, recommended=answer.now, directives=(), survivals=held)
+    write_document(workspace.recommendation / "recommendation.json", same)
+    assert (
+        "Change nothing: what is there holds, and nothing cheaper that holds was found."
+        in Outline(render(workspace)).text
+    )
+    same = dataclasses.replace(same, survivals=answer.survivals)
+    write_document(workspace.recommendation / "recommendation.json", same)
+    assert "Change nothing: no other allocation was shown to be better." in Outline(render(workspace)).text

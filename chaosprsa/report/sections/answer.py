@@ -41,11 +41,15 @@ def headline(contents: Contents) -> str:
         return "There is no recommendation yet."
     changed = [row for row in answer.recommended.services if row != _before(answer, row.service)]
     if not changed:
-        return (
-            f"Change nothing: the present allocation is the best one found for {answer.namespace}. {_survives(answer)}"
-        )
+        return f"Change nothing: {_why_nothing(answer)} {_survives(answer)}"
     names = words.listed([row.service for row in changed])
     return f"Change {names}: {_cost_words(answer)}. {_survives(answer)}"
+
+
+def _why_nothing(answer: Recommendation) -> str:
+    if all(one.recommended is True for one in answer.survivals):
+        return "what is there holds, and nothing cheaper that holds was found."
+    return "no other allocation was shown to be better."
 
 
 def _before(answer: Recommendation, service: str) -> ServiceAllocation | None:
@@ -118,7 +122,8 @@ def _trial_fact(contents: Contents) -> tuple[str, str, str]:
 
 def _rollout_fact(contents: Contents) -> tuple[str, str, str]:
     if contents.rollout is None:
-        return "Rollout", "inconclusive", "not run"
+        idle = contents.plan is not None and not contents.plan.changes
+        return "Rollout", "" if idle else "inconclusive", "nothing to roll out" if idle else "not run"
     way = ", production restored" if contents.rollout.restored else ""
     return (
         "Rollout",

@@ -6,17 +6,25 @@ from typing import Any
 from chaosprsa.report.charts import figure
 from chaosprsa.report.charts.issues import issue_timeline
 from chaosprsa.report.contents import Contents
+from chaosprsa.selection import weight
 from chaosprsa.types import SimulatedIssue
+
+FIRST = 12  # shown at once, those rehearsed before all and then the weightiest; the others unfold
 
 
 def view(contents: Contents) -> Mapping[str, Any]:
     """What issues.html.j2 shows."""
     issues = tuple(sorted(contents.issues or _studied(contents), key=lambda issue: issue.start))
     rows = _components(issues, contents)
+    played = {trial.outcome.issue.id: trial.anchor for trial in contents.rehearsals}
+    numbered = list(enumerate(issues, start=1))
+    first = {issue.id for issue in sorted(issues, key=lambda issue: (issue.id not in played, -weight(issue)))[:FIRST]}
     return {
         "issues": issues,
+        "first": [pair for pair in numbered if pair[1].id in first],
+        "others": [pair for pair in numbered if pair[1].id not in first],
         "chart": figure(lambda width: issue_timeline(issues, rows, width)) if issues else None,
-        "played": {trial.outcome.issue.id: trial.anchor for trial in contents.rehearsals},
+        "played": played,
     }
 
 

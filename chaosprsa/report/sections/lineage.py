@@ -32,9 +32,15 @@ def _links(contents: Contents) -> Iterator[tuple[str, str, list[Lineage]]]:
         ("recommendation", "chaos prsa recommend", _one(contents.recommendation)),
         ("outcomes", "chaos prsa trial", trials),
         ("study", "chaos prsa generate", [study.lineage for study in contents.studies]),
-        ("issues", "chaos prsa issues", [issue.lineage for issue in contents.issues]),
+        ("issues", "chaos prsa issues", _used_first(contents)),
         ("model bundle", "chaos prsa learn", _one(contents.learned)),
     )
+
+
+def _used_first(contents: Contents) -> list[Lineage]:
+    """The issues' lineages, those that a study was made from before the others."""
+    used = {parent for study in contents.studies for parent in study.lineage.parents}
+    return sorted((issue.lineage for issue in contents.issues), key=lambda lineage: lineage.id not in used)
 
 
 def _one(noun: Any) -> list[Lineage]:
