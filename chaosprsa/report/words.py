@@ -1,6 +1,7 @@
 """Numbers and nouns as a reader says them: rounded, with their unit."""
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from chaosprsa.types import AllocationField, Interval, ServiceAllocation, Verdict
@@ -50,6 +51,11 @@ def milliseconds(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     return f"{number(value / 1000)} s" if value >= 1000 else f"{number(value, 3 if value >= 100 else 2)} ms"
+
+
+def latency_tick(value_ms: float) -> str:
+    """A mark on a latency axis."""
+    return f"{tick(value_ms / 1000)} s" if value_ms >= 1000 else f"{tick(value_ms)} ms"
 
 
 def share(value: float | None) -> str:
@@ -126,6 +132,11 @@ def given(service: ServiceAllocation) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """1 issue, 2 issues."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def sentences(items: Iterable[str]) -> str:
+    """One after the other, each with its full stop."""
+    return " ".join(item if item.endswith((".", "!", "?")) else f"{item}." for item in items)
 
 
 def listed(items: list[str]) -> str:

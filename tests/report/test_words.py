@@ -80,3 +80,11 @@ def test_every_number_can_be_written(value):
 )
 def test_a_mark_on_an_axis_has_no_needless_digits(value, written):
     assert words.tick(value) == written
+
+
+def test_evidence_reads_as_sentences():
+    assert words.sentences(["seen 3 times", "Usually calm."]) == "seen 3 times. Usually calm."
+
+
+def test_a_mark_on_a_latency_axis_changes_to_seconds():
+    assert [words.latency_tick(value) for value in (30.0, 300.0, 1000.0, 3000.0)] == ["30 ms", "300 ms", "1 s", "3 s"]

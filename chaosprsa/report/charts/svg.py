@@ -129,8 +129,8 @@ def x_axis(frame: Frame, scale: Scale, ticks: Sequence[tuple[float, str]], title
 
 
 def end_labels(x: float, labels: Sequence[tuple[float, str, str]], top: float, bottom: float) -> Markup:
-    """Labels (y, words, class) at the lines' right ends, moved apart where they would overlap."""
-    ordered = sorted(labels)
+    """Labels (y, words, class) at the lines' right ends, moved apart where they would overlap; ties keep order."""
+    ordered = sorted(labels, key=lambda label: label[0])
     places = list(_apart([y for y, _, _ in ordered], top, bottom))
     return join(
         text(x, place + 4, words, f"label {class_}") for place, (_, words, class_) in zip(places, ordered, strict=True)

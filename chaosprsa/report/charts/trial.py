@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from chaosprsa.report.charts import svg
 from chaosprsa.report.charts.scales import Scale, elapsed_ticks, from_zero, log_bounds, thinned
-from chaosprsa.report.words import milliseconds, tick
+from chaosprsa.report.words import latency_tick, milliseconds, tick
 from chaosprsa.types import LoadTimeline, Outcome, Phase, Slo
 
 LOAD_PX, LATENCY_PX, BETWEEN_PX = 62.0, 150.0, 34.0
@@ -103,10 +103,10 @@ def _load_panel(line: LoadTimeline, x: Scale, frame: svg.Frame) -> Markup:
 
 def _latency_panel(outcome: Outcome, line: LoadTimeline, slo: Slo, x: Scale, y: Scale, frame: svg.Frame) -> Markup:
     drawn = (("p50", line.latency_p50_ms), ("p95", line.latency_p95_ms), ("p99", line.latency_p99_ms))
-    labels = [(y(last), name, name) for name, values in drawn if (last := _last(values)) is not None]
+    labels = [(y(last), name, name) for name, values in reversed(drawn) if (last := _last(values)) is not None]
     return svg.join(
         [
-            svg.y_axis(frame, y, "latency (logarithmic)", milliseconds, 4),
+            svg.y_axis(frame, y, "latency (logarithmic)", latency_tick, 4),
             *(svg.line(list(zip(line.time_s, values, strict=True)), x, y, f"stroke {name}") for name, values in drawn),
             svg.segment(frame.left, y(slo.latency_ms), frame.right, y(slo.latency_ms), "slo"),
             *_judged(outcome, slo, x, y),
