@@ -4,7 +4,7 @@ A pod is a processor-sharing station whose speed with n requests is min(n, limit
 does not depend on the distribution of work (Kelly 1979; Baskett, Chandy, Muntz and Palacios 1975), so the mean time in
 it is exact. The second moment is exact for exponential work on one server (Coffman, Muntz and Trotter 1970:
 E[T^2] / E[T]^2 = 4 / (2 - rho)), and scaled by (1 + cv^2) / 2 for other work. Percentiles are those of a lognormal
-distribution with both moments, which errs by a tenth or two in the tail.
+distribution with both moments, which errs by a tenth at most in the tail of a mixture of endpoints.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from chaosprsa.lab.topology import LabService, LabTopology, calls_first, mean_calls, visits
+from chaosprsa.lab.topology import LabService, LabTopology, calls_first, visits
 
 Floats = NDArray[np.float64]
 
@@ -166,32 +166,44 @@ def _flow(service: LabService, arrivals: Floats, has: Conditions, done: Mapping[
     work_s = mean_cpu_ms(service) / 1000
     room = room_of(service)
     own = station(arrivals / pods, work_s, service.cpu_cv, has.limit_cores, room)
-    mean, squared, success = own.mean_s, own.squared_s2, 1 - own.refused
-    variance = np.maximum(squared - mean**2, 0.0)
     floor = service.wait_ms / 1000 + has.added_s
-    mean = mean + floor
-    for callee, calls in mean_calls(service).items():
-        flow = done[callee]
-        part = calls % 1.0
-        mean = mean + calls * flow.mean_s
-        variance = variance + calls * flow.sd_s**2 + part * (1 - part) * flow.mean_s**2
-        success = success * flow.success**calls
-    held = np.minimum(own.in_work + arrivals / pods * np.maximum(mean - own.mean_s, 0.0), float(room))
-    memory = service.memory_base_mib + has.leaked_mib + service.memory_per_request_mib * held
+    mean, variance, answered = _over_endpoints(service, own, done)
+    held = np.minimum(own.in_work + arrivals / pods * (mean - own.mean_s + floor), float(room))
     timeout = service.timeout_ms / 1000
-    late = _share_above(mean - floor, np.sqrt(variance), timeout - floor)
-    success = success * (1 - late) * (1 - has.failing) * (has.replicas > 0)
+    late = _share_above(mean, np.sqrt(variance), timeout - floor)
+    success = answered * (1 - own.refused) * (1 - late) * (1 - has.failing) * (has.replicas > 0)
     return Flow(
         arrivals_per_s=arrivals,
         success=np.clip(success, 0.0, 1.0),
-        mean_s=np.minimum(mean, timeout),
+        mean_s=np.minimum(mean + floor, timeout),
         sd_s=np.minimum(np.sqrt(variance), timeout),
         floor_s=np.minimum(floor, timeout),
         cpu_cores=own.utilisation * has.limit_cores * has.replicas,
-        memory_mib_per_pod=memory,
+        memory_mib_per_pod=service.memory_base_mib + has.leaked_mib + service.memory_per_request_mib * held,
         utilisation=own.utilisation,
         timeout_s=timeout,
     )
+
+
+def _over_endpoints(service: LabService, own: Station, done: Mapping[str, Flow]) -> tuple[Floats, Floats, Floats]:
+    """(mean, variance, share of good answers of the callees) of a request without its fixed wait.
+
+    A request is for one of the endpoints, so their moments are mixed; within one, work and calls are independent.
+    """
+    total = sum(endpoint.weight for endpoint in service.endpoints)
+    mean, squared, success = np.zeros_like(own.mean_s), np.zeros_like(own.mean_s), np.zeros_like(own.mean_s)
+    for endpoint in service.endpoints:
+        share, factor = endpoint.weight / total, endpoint.cpu_factor * service.cpu_ms / mean_cpu_ms(service)
+        here, variance = own.mean_s * factor, (own.squared_s2 - own.mean_s**2) * factor**2
+        good = np.ones_like(here)
+        for call in endpoint.calls:
+            flow, calls = done[call.callee], call.calls_per_request
+            part = calls % 1.0
+            here = here + calls * flow.mean_s
+            variance = variance + calls * flow.sd_s**2 + part * (1 - part) * flow.mean_s**2
+            good = good * flow.success ** int(calls) * (1 - part + part * flow.success)
+        mean, squared, success = mean + share * here, squared + share * (variance + here**2), success + share * good
+    return mean, np.maximum(squared - mean**2, 0.0), success
 
 
 def _share_above(mean: Floats, sd: Floats, bound: Floats) -> Floats:

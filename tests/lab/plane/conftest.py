@@ -1,6 +1,11 @@
-"""A data plane alone: pods and Services told to it directly, as the kubelet and the store would."""
+"""A data plane alone: pods and Services told to it directly, as the kubelet and the store would.
+
+Most of these tests run in an event loop whose clock jumps to the next timer, so that a busy machine changes nothing;
+those that are about real time say so.
+"""
 
 import asyncio
+import selectors
 
 import numpy as np
 import pytest
@@ -56,11 +61,48 @@ def two_services(**back):
     )
 
 
-@pytest.fixture
-def play():
-    """Run a coroutine function on a fresh Plane: play(scene), play(scene, cpu_ms=20) with another `back`."""
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Waits take no time: its clock jumps to whatever is due next."""
 
-    def run(scene, ready=True, **back):
+    def __init__(self):
+        self.now = 1000.0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self):
+        return self.now
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self, loop):
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout=None):
+        found = super().select(0)
+        if not found and timeout:
+            self._loop.now += timeout
+        return found
+
+
+@pytest.fixture
+def jump():
+    """jump(coroutine): its result, in an event loop whose clock jumps."""
+
+    def run(coroutine):
+        with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+            return runner.run(coroutine)
+
+    return run
+
+
+@pytest.fixture
+def play(jump):
+    """Run a coroutine function on a fresh Plane: play(scene), play(scene, cpu_ms=20) with another `back`.
+
+    real=True: in real time.
+    """
+
+    def run(scene, ready=True, real=False, **back):
         async def main():
             plane = Plane(two_services(**back))
             for name in ("front", "back"):
@@ -69,6 +111,6 @@ def play():
                     plane.up(name)
             return await scene(plane)
 
-        return asyncio.run(main())
+        return asyncio.run(main()) if real else jump(main())
 
     return run

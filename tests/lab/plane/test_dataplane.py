@@ -24,8 +24,8 @@ def test_the_answer_comes_when_the_simulated_time_is_over(play):
         answer = await plane.ask()
         return loop.time() - start, answer.duration_s
 
-    passed, simulated = play(scene, wait_ms=40)
-    assert simulated <= passed <= simulated + 0.005
+    passed, simulated = play(scene, real=True, wait_ms=40)
+    assert simulated <= passed <= simulated + 0.1  # a busy machine is late
 
 
 def test_without_a_ready_pod_the_answer_is_503(play):
@@ -192,38 +192,59 @@ def test_logs_begin_with_a_time_and_tell_of_an_end(play):
     assert "out of memory" in lines[1]
 
 
-@pytest.mark.parametrize("rate", [pytest.param(40.0, marks=pytest.mark.slow), 75.0])
-def test_real_time_and_formulas_agree(rate):
-    """Eight seconds of the shop: mean latency of each busy service within 20 %, cores within 12 %."""
-    topology = shop()
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        plane = DataPlane(topology, np.random.default_rng(3), loop)
-        for service in topology.services:
-            plane.on_service("ADDED", _service(service.name))
-            for number in range(service.replicas):
-                plane.started(_pod(service, number))
-        rng = np.random.default_rng(4)
-        count = int(rate * 8)
-        times = loop.time() + np.sort(rng.random(count)) * 8
-        weights = np.array([share.weight for share in topology.mix])
-        paths = rng.choice([share.path for share in topology.mix], count, p=weights / weights.sum())
-        asked = []
-        for at, path in zip(times.tolist(), paths.tolist(), strict=True):
-            await asyncio.sleep(max(0.0, at - loop.time()))
-            asked.append(asyncio.ensure_future(plane.request("shop", "gateway", path)))
-        codes = {answer.code for answer in await asyncio.gather(*asked)}
-        return codes, _seen(plane)
-
-    codes, seen = asyncio.run(main())
-    assert codes == {200}
-    expected = steady(topology, rate)
+@pytest.mark.parametrize("rate", [20.0, 90.0])
+def test_the_data_plane_and_the_formulas_agree(jump, rate):
+    """Five minutes of the shop: mean latency of each busy service within 8 %, cores within 5 %."""
+    codes, seen = jump(_shop_for(300, rate))
+    assert set(codes) == {200}
+    expected = steady(shop(), rate)
     for name in ("gateway", "catalogue", "cart"):
         count, total_s, cores_s = seen[name]
-        assert total_s / count == pytest.approx(expected[name].mean_s[0], rel=0.2)
-        share = count / 8 / expected[name].arrivals_per_s[0]  # chance in the number of arrivals is no error
-        assert cores_s / 8 == pytest.approx(expected[name].cpu_cores[0] * share, rel=0.12)
+        assert total_s / count == pytest.approx(expected[name].mean_s[0], rel=0.08)
+        assert cores_s / 300 == pytest.approx(expected[name].cpu_cores[0], rel=0.05)
+
+
+def test_percentiles_of_formulas_and_data_plane_agree(jump):
+    """p50 and p99 at the gateway over five minutes within 12 %: a lognormal is not the true shape."""
+    _, _, durations = jump(_shop_for(300, 60.0, durations=True))
+    gateway = steady(shop(), 60.0)["gateway"]
+    for share in (0.5, 0.99):
+        assert np.quantile(durations, share) == pytest.approx(gateway.percentile_s(share)[0], rel=0.12)
+
+
+@pytest.mark.slow
+def test_real_time_and_formulas_agree():
+    """Ten seconds of wall-clock time: mean latency within 25 % (most of it chance), cores within 12 %."""
+    codes, seen = asyncio.run(_shop_for(10, 60.0))
+    assert set(codes) == {200}
+    expected = steady(shop(), 60.0)
+    for name in ("gateway", "catalogue"):
+        count, total_s, cores_s = seen[name]
+        assert total_s / count == pytest.approx(expected[name].mean_s[0], rel=0.25)
+        share = count / 10 / expected[name].arrivals_per_s[0]  # chance in the number of arrivals is no error
+        assert cores_s / 10 == pytest.approx(expected[name].cpu_cores[0] * share, rel=0.12)
+
+
+async def _shop_for(seconds, rate, durations=False):
+    """Play the shop with Poisson arrivals: status codes, and by service (requests, seconds in it, core-seconds)."""
+    topology, loop = shop(), asyncio.get_running_loop()
+    plane = DataPlane(topology, np.random.default_rng(3), loop)
+    for service in topology.services:
+        plane.on_service("ADDED", _service(service.name))
+        for number in range(service.replicas):
+            plane.started(_pod(service, number))
+    rng = np.random.default_rng(4)
+    count = int(rate * seconds)
+    times = loop.time() + np.sort(rng.random(count)) * seconds
+    weights = np.array([share.weight for share in topology.mix])
+    paths = rng.choice([share.path for share in topology.mix], count, p=weights / weights.sum())
+    asked = []
+    for at, path in zip(times.tolist(), paths.tolist(), strict=True):
+        await asyncio.sleep(max(0.0, at - loop.time()))
+        asked.append(asyncio.ensure_future(plane.request("shop", "gateway", path)))
+    answers = await asyncio.gather(*asked)
+    found = ([answer.code for answer in answers], _seen(plane))
+    return (*found, [answer.duration_s for answer in answers]) if durations else found
 
 
 def _service(name):
