@@ -24,7 +24,10 @@ from chaosprsa.types import Allocation, RolloutPlan, ServiceChange
 
 @dataclass(slots=True)
 class Session:
-    """One rollout. canaries: services whose canary stands; problem: why nothing more is to be done."""
+    """One rollout. canaries: services whose canary stands; problem: why nothing more is to be done.
+
+    unfinished: a step is under way, or was cut short.
+    """
 
     plan: RolloutPlan
     cluster: Cluster
@@ -37,6 +40,7 @@ class Session:
     promoted: list[str] = field(default_factory=list)
     verified: bool = False
     problem: str = ""
+    unfinished: bool = False
 
     def change(self, service: str) -> ServiceChange:
         """The plan's change of one service. Raises Refused: the plan doesn't touch it."""

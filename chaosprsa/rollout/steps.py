@@ -37,15 +37,14 @@ def answer(phase: str, detail: str, measures: Mapping[str, float] | None = None)
 
 def run_step(namespace: str, configuration: Values, secrets: Values, work: Callable[[Session], Step]) -> Step:
     """Do a step, unless one before it went wrong. An error of ours fails the activity and stops those after it."""
-    session = None
     try:
         session = session_for(namespace, configuration, secrets)
-        if session.problem:
-            return answer(SKIPPED, session.problem)
+        if session.problem or session.unfinished:
+            return answer(SKIPPED, session.problem or "a step before did not finish")
+        session.unfinished = True  # whatever ends the step early (a bug, a signal), no further one is begun
         found = work(session)
+        session.unfinished = False
     except ChaosPrsaError as error:
-        if session is not None:
-            session.problem = str(error)
         raise ActivityFailed(str(error)) from error
     if found["phase"] not in {SUCCESSFUL, SKIPPED}:
         session.problem = str(found["detail"])
