@@ -65,20 +65,10 @@ def samples() -> SimpleNamespace:
     return SimpleNamespace(deployment=deployment, service=service, autoscaler=autoscaler)
 
 
-@pytest.fixture(scope="session")
-def lab_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    process = pytest.importorskip("chaosprsa.lab.process", reason="the lab isn't there")
-    shop = pytest.importorskip("chaosprsa.lab.defaults", reason="the lab isn't there")
-    state = tmp_path_factory.mktemp("lab")
-    running = process.start_lab(state, shop.shop_topology(), seed=1)
-    yield str(running.kubeconfig)
-    process.stop_lab(state)
-
-
 @pytest.fixture(params=["lab", pytest.param("real", marks=pytest.mark.cluster)])
 def cluster(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     if request.param == "lab":
-        monkeypatch.setenv("KUBECONFIG", request.getfixturevalue("lab_kubeconfig"))
+        monkeypatch.setenv("KUBECONFIG", str(request.getfixturevalue("lab").kubeconfig))
     elif os.environ.get("CHAOSPRSA_CLUSTER") != "1":
         pytest.skip("set CHAOSPRSA_CLUSTER=1 and KUBECONFIG to a cluster whose namespaces may be created and deleted")
     return connect(state=Workspace(tmp_path).state)
@@ -123,5 +113,5 @@ def _without_cluster_ips(manifest: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def shadow_namespace(new_namespace: Callable[..., str]) -> str:
-    """A shadow with a Deployment `cart` (2 pods) and a StatefulSet `store` (1 pod)."""
-    return new_namespace("shop", [deployment("cart"), deployment("store", 1, "StatefulSet")])
+    """A Deployment `basket` (2 pods) and a StatefulSet `store` (1 pod), names that the lab's shop doesn't have."""
+    return new_namespace("shop", [deployment("basket"), deployment("store", 1, "StatefulSet")])

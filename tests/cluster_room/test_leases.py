@@ -45,7 +45,7 @@ def test_a_second_run_is_told_who_holds_the_namespace(cluster, shadow_namespace,
         with pytest.raises(Busy, match=rf"trial of i-1 holds it \(process {os.getpid()} on"):
             shadow.lease("another").__enter__()
         with pytest.raises(Busy, match="trial of i-1 holds it"):
-            shadow.scale("cart", 1)
+            shadow.scale("basket", 1)
     assert holders(cluster, shadow_namespace) is None
 
 
@@ -101,7 +101,7 @@ from pathlib import Path
 from chaosprsa.cluster import connect
 shadow = connect(state=Path(sys.argv[1])).shadow(sys.argv[2])
 with shadow.lease("a run that dies"):
-    shadow.scale("cart", 1)
+    shadow.scale("basket", 1)
     print("held", flush=True)
     time.sleep(60)
 """
@@ -114,16 +114,16 @@ def test_a_killed_holder_on_this_machine_is_taken_over_at_once_and_its_changes_u
         with pytest.raises(Busy, match="a run that dies holds it"):
             cluster.shadow(shadow_namespace).lease("next").__enter__()
         child.kill()
-    assert cluster.workload(shadow_namespace, "cart").replicas == 1
+    assert cluster.workload(shadow_namespace, "basket").replicas == 1
     with cluster.shadow(shadow_namespace).lease("next") as lease:
         assert holders(cluster, shadow_namespace) == lease.holder
-        assert cluster.workload(shadow_namespace, "cart").replicas == 2
+        assert cluster.workload(shadow_namespace, "basket").replicas == 2
 
 
 def test_leftovers_in_production_are_refused_until_somebody_restores_them(cluster, new_namespace, samples):
-    production = cluster.production(new_namespace(objects=[samples.deployment("cart")]), "plan-1", "plan-1")
-    production.scale("cart", 1)
-    with pytest.raises(Refused, match=r"a run that was interrupted left changes \(before: scale cart to 1.*restore"):
+    production = cluster.production(new_namespace(objects=[samples.deployment("basket")]), "plan-1", "plan-1")
+    production.scale("basket", 1)
+    with pytest.raises(Refused, match=r"a run that was interrupted left changes \(before: scale basket to 1.*restore"):
         production.lease("rollout").__enter__()
     assert holders(cluster, production.namespace) is None
     assert HOLDER_VARIABLE not in os.environ

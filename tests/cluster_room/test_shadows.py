@@ -13,13 +13,13 @@ from chaosprsa.shadow import is_copied
 NAMES = {
     "ConfigMap/settings",
     "Secret/db",
-    "Service/cart",
-    "Service/gateway",
+    "Service/basket",
+    "Service/front",
     "StatefulSet/store",
-    "Deployment/cart",
-    "Deployment/gateway",
-    "PodDisruptionBudget/cart",
-    "HorizontalPodAutoscaler/cart",
+    "Deployment/basket",
+    "Deployment/front",
+    "PodDisruptionBudget/basket",
+    "HorizontalPodAutoscaler/basket",
     "NetworkPolicy/chaosprsa-apart",
     "NetworkPolicy/chaosprsa-entry-0",
     "ResourceQuota/chaosprsa",
@@ -33,17 +33,17 @@ def production(new_namespace, samples):
     budget = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": {"name": "cart"},
-        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "cart"}}},
+        "metadata": {"name": "basket"},
+        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "basket"}}},
     }
     return new_namespace(
         objects=[
-            samples.deployment("cart", 3, env=[{"name": "MODE", "value": "full"}]),
-            samples.deployment("gateway", 2),
+            samples.deployment("basket", 3, env=[{"name": "MODE", "value": "full"}]),
+            samples.deployment("front", 2),
             samples.deployment("store", 1, "StatefulSet"),
-            samples.service("gateway", type="NodePort"),
-            samples.service("cart"),
-            samples.autoscaler("cart", 3, 6),
+            samples.service("front", type="NodePort"),
+            samples.service("basket"),
+            samples.autoscaler("basket", 3, 6),
             budget,
             secret,
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}},
@@ -70,8 +70,8 @@ def test_a_shadow_is_made_ready_apart_and_without_drift_and_destroyed(cluster, p
     assert not created.refreshed
     assert labels_of(cluster.namespace(shadow_name))[SHADOW_OF] == production
     assert {item.service: item.replicas for item in cluster.workloads(shadow_name)} == {
-        "cart": 2,
-        "gateway": 1,
+        "basket": 2,
+        "front": 1,
         "store": 1,
     }
     assert verify_shadow(cluster, production, shadow_name) == ()
@@ -87,14 +87,14 @@ def test_a_shadow_is_made_ready_apart_and_without_drift_and_destroyed(cluster, p
 
 def test_creating_over_a_shadow_brings_it_up_to_date(cluster, production, shadow_name):
     create_shadow(cluster, production, shadow_name, 0.5)
-    cluster.api.delete("Service", shadow_name, "cart")
+    cluster.api.delete("Service", shadow_name, "basket")
     cluster.api.patch("ConfigMap", shadow_name, "settings", {"data": {"a": "2"}})
     odd = {"name": "odd", "namespace": shadow_name}
     cluster.api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": odd, "data": {}})
     assert verify_shadow(cluster, production, shadow_name) == (
         "ConfigMap odd: extra, production has none",
         "ConfigMap settings, data.a: 2, expected 1",
-        "Service cart: missing",
+        "Service basket: missing",
     )
     again = create_shadow(cluster, production, shadow_name, 0.5)
     assert again.refreshed
@@ -187,17 +187,17 @@ def test_a_shadow_that_does_not_fit_is_said_in_time_and_stays_to_be_looked_at(
 
 def test_a_namespace_is_discovered(cluster, production):
     system = discover_system(cluster, production)
-    assert system.services == ("cart", "gateway", "store")
-    assert system.exposed == ("gateway",)
-    assert system.entry == "gateway"
-    assert system.allocation["cart"].replicas == 3
+    assert system.services == ("basket", "front", "store")
+    assert system.exposed == ("front",)
+    assert system.entry == "front"
+    assert system.allocation["basket"].replicas == 3
     assert [name_of(item) for item in cluster.objects(production, ("StatefulSet",))] == ["store"]
 
 
 def test_the_entrys_address_is_the_nodes_port(cluster, production):
-    spec = cluster.api.get("Service", production, "gateway")["spec"]
-    assert cluster.entry_url(production, "gateway").endswith(f":{spec['ports'][0]['nodePort']}")
-    inner = cluster.api.get("Service", production, "cart")["spec"]
-    assert cluster.entry_url(production, "cart") == f"http://{inner['clusterIP']}:80"
+    spec = cluster.api.get("Service", production, "front")["spec"]
+    assert cluster.entry_url(production, "front").endswith(f":{spec['ports'][0]['nodePort']}")
+    inner = cluster.api.get("Service", production, "basket")["spec"]
+    assert cluster.entry_url(production, "basket") == f"http://{inner['clusterIP']}:80"
     with pytest.raises(BadInput, match="no Service leads to 'store'"):
         cluster.entry_url(production, "store")
