@@ -153,8 +153,9 @@ def test_discovery_lists_every_activity_with_its_types(tmp_path):
     """The real command."""
     out = tmp_path / "discovery.json"
     tool = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "--no-log-file"]
+    asked = [*tool, "discover", "chaosprsa", "--no-install", "--discovery-path", str(out)]
     done = subprocess.run(
-        [*tool, "discover", "chaosprsa", "--no-install", "--discovery-path", str(out)],
+        asked,
         capture_output=True,
         text=True,
         timeout=90,
@@ -176,7 +177,7 @@ def test_discovery_lists_every_activity_with_its_types(tmp_path):
 
 
 def test_the_name_that_discovery_reads_is_installed_under_this_version():
-    """chaoslib asks importlib.metadata for a package's import name, which an editable install doesn't tell by itself."""
+    """chaoslib asks importlib.metadata for the import name, which an editable install does not tell by itself."""
     project = tomllib.loads((Path(chaosprsa.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     version = project["project"]["version"]

@@ -1,5 +1,6 @@
 """The unchanged `chaos run` plays generated experiments on the lab: the faults act, and nothing stays behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -197,8 +199,12 @@ def test_a_killed_run_leaves_no_locust_behind(study, lab):
 
 def locusts(folder):
     """Processes whose command line names the folder of the load."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(folder) in line and "locust" in line]
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes()
+            found += [file.parent.name] if str(folder).encode() in words and b"locustfile" in words else []
+    return found
 
 
 def shop_services():
