@@ -3,6 +3,9 @@
 They answer with {"phase", "detail", "measures"}; a step after one that went wrong answers "skipped" and does nothing.
 """
 
+# mypy: disable-error-code="type-arg"
+# a plain dict is what `chaos discover` can name; dict[str, ...] it shows as "object"
+
 from chaoslib.types import Configuration, Secrets
 
 from chaosprsa.activity import activity

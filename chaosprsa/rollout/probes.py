@@ -1,5 +1,8 @@
 """Chaos Toolkit probes of a rollout. They look at production and change nothing."""
 
+# mypy: disable-error-code="type-arg"
+# a plain dict is what `chaos discover` can name; dict[str, ...] it shows as "object"
+
 from chaoslib.types import Configuration, Secrets
 
 from chaosprsa.activity import activity
