@@ -14,7 +14,7 @@ import pandas as pd
 
 from chaosprsa.errors import require
 from chaosprsa.history.frame import History
-from chaosprsa.impacts import RESTART_S, Sketch, sketch, surroundings
+from chaosprsa.impacts import RESTART_S, Sketch, Surroundings, sketch, surroundings
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.types import Fault, Incident, SimulatedIssue
 
@@ -105,62 +105,71 @@ def _possible(metric: str, values: FloatArray) -> FloatArray:
 
 
 class _Effects:
-    """How issues change each component's metrics at each time."""
+    """How all the issues together change each component's metrics: sums and products over time, filled once."""
 
     def __init__(self, bundle: Bundle, issues: Sequence[SimulatedIssue], times: FloatArray) -> None:
-        self._times = times
-        self._around = around = surroundings(bundle)
-        self._issues = [
-            (issue, sketch(issue.fault, issue.strength, issue.duration_s, around[issue.component]), self._window(issue))
-            for issue in issues
-        ]
-
-    def _window(self, issue: SimulatedIssue) -> FloatArray:
-        """0 to 1 at each time: how much of the issue is there."""
-        start = issue.start.timestamp()
-        lasts = min(issue.duration_s, RESTART_S * 2) if issue.fault is Fault.POD_KILL else issue.duration_s
-        since, left = self._times - start, start + lasts - self._times
-        return np.where((since >= 0) & (left > 0), np.clip((since + 1) / RAMP_S, 0.0, 1.0), 0.0)
+        self._times, self._around = times, surroundings(bundle)
+        self._added_ms = {name: np.zeros(len(times)) for name in self._around}
+        self._kept = {name: np.ones(len(times)) for name in self._around}
+        self._load = np.ones(len(times))
+        self._own: dict[tuple[str, str], FloatArray] = {}
+        for issue in issues:
+            self._feel(issue)
 
     def on(self, component: str, metric: str, usual: FloatArray) -> FloatArray:
-        """The metric with the issues that touch the component."""
-        values = usual
-        for issue, middle, window in self._issues:
-            if component in issue.components or (issue.fault is Fault.TRAFFIC_SURGE and component in self._around):
-                values = self._touched(issue, middle, window, component, metric, values)
+        """The metric with the issues that touch the component; call edges and strangers stay as usual."""
+        if component not in self._around:
+            return usual
+        values = usual * self._own.get((component, metric), 1.0)
+        if metric in LATENCIES:
+            values = values + self._added_ms[component]
+        if metric == "success_ratio":
+            values = values * self._kept[component]
+        if metric == "request_rate_per_s":
+            values = values * self._load
         return _possible(metric, values)
 
-    def _touched(
-        self, issue: SimulatedIssue, middle: Sketch, window: FloatArray, component: str, metric: str, values: FloatArray
-    ) -> FloatArray:
-        here = component == issue.component
-        if metric in LATENCIES:
-            return values + window * self._added_ms(middle, component)
-        if metric == "success_ratio":
-            lost = middle.error_share / max(self._around[issue.component].reach, 0.05) if here else middle.error_share
-            return values * (1 - window * min(lost, 1.0))
-        if metric == "request_rate_per_s" and issue.fault is Fault.TRAFFIC_SURGE:
-            return values * (1 + window * (issue.strength - 1))
-        return values * (1 + window * (_own_factor(issue, metric) - 1)) if here else values
+    def _feel(self, issue: SimulatedIssue) -> None:
+        inside, window = self._window(issue)
+        around = self._around[issue.component]
+        middle = sketch(issue.fault, issue.strength, issue.duration_s, around)
+        surge = issue.fault is Fault.TRAFFIC_SURGE
+        for name in self._around if surge else issue.components:
+            self._added_ms[name][inside] += window * _added_ms(middle, self._around[name])
+            lost = middle.error_share / max(around.reach, 0.05) if name == issue.component else middle.error_share
+            self._kept[name][inside] *= 1 - window * min(lost, 1.0)
+        if surge:
+            self._load[inside] *= 1 + window * (issue.strength - 1)
+        for metric, factor in _own_factors(issue).items():
+            series = self._own.setdefault((issue.component, metric), np.ones(len(self._times)))
+            series[inside] *= 1 + window * (factor - 1)
 
-    def _added_ms(self, middle: Sketch, component: str) -> float:
-        """What the entry's answers lose is lost here, spread over the calls that one of them makes."""
-        around = self._around[component]
-        return (middle.latency_ratio - 1) * around.entry_ms / max(around.visits, 1.0)
+    def _window(self, issue: SimulatedIssue) -> tuple[slice, FloatArray]:
+        """Which samples it touches, and how much of it is there at each: 0 to 1."""
+        start = issue.start.timestamp()
+        lasts = min(issue.duration_s, RESTART_S * 2) if issue.fault is Fault.POD_KILL else issue.duration_s
+        first, last = np.searchsorted(self._times, [start, start + lasts])
+        since = self._times[first:last] - start
+        return slice(int(first), int(last)), np.asarray(np.clip((since + 1) / RAMP_S, 0.0, 1.0))
 
 
-def _own_factor(issue: SimulatedIssue, metric: str) -> float:
-    """What the fault does to a metric of the component itself, as a factor."""
+def _added_ms(middle: Sketch, around: Surroundings) -> float:
+    """What the entry's answers lose is lost here, spread over the calls that one of them makes."""
+    return (middle.latency_ratio - 1) * around.entry_ms / max(around.visits, 1.0)
+
+
+def _own_factors(issue: SimulatedIssue) -> dict[str, float]:
+    """What the fault does to metrics of the component itself, as factors."""
     left = max(1 - issue.strength, 0.02)
+    pods = 0.0 if issue.strength >= 1 else left
     factors = {
-        (Fault.CPU_SQUEEZE, "cpu_limit_cores"): left,
-        (Fault.MEMORY_SQUEEZE, "memory_limit_bytes"): left,
-        (Fault.REPLICA_LOSS, "replicas"): 0.0 if issue.strength >= 1 else left,
-        (Fault.POD_KILL, "replicas"): 0.0 if issue.strength >= 1 else left,
-        (Fault.TRAFFIC_SURGE, "cpu_usage_cores"): issue.strength,
-        (Fault.TRAFFIC_SURGE, "memory_bytes"): 1.05,
+        Fault.CPU_SQUEEZE: {"cpu_limit_cores": left},
+        Fault.MEMORY_SQUEEZE: {"memory_limit_bytes": left},
+        Fault.REPLICA_LOSS: {"replicas": pods},
+        Fault.POD_KILL: {"replicas": pods},
+        Fault.TRAFFIC_SURGE: {"cpu_usage_cores": issue.strength, "memory_bytes": 1.05},
     }
-    return factors.get((issue.fault, metric), 1.0)
+    return factors.get(issue.fault, {})
 
 
 def _incident(issue: SimulatedIssue) -> Incident:
