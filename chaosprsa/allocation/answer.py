@@ -25,7 +25,7 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
     wrong = [one for one in run.considered if one.check and one.check.refuted and (chosen is one or chosen is present)]
     sure = confidence(fit, bool(check and check.passed), bool(wrong), check is not None)
     recommended = space.allocation(chosen.point)
-    told = directives(space, engine.holding(), chosen.point, sure, lapses_at, fit.trusted)
+    told = directives(space, engine.holding(chosen.point), chosen.point, sure, lapses_at, fit.trusted)
     parents = (*(outcome.lineage for outcome in run.outcomes), *(issue.lineage for issue in case.issues))
     content = [to_json(recommended), to_json(case.production), case.seed, case.now.isoformat(), namespace]
     made = lineage("recommendation", content, tuple({parent.id: parent for parent in parents}.values()))

@@ -29,7 +29,8 @@ from chaosprsa.types import (
 )
 
 SEARCH_STEP_S = 6.0
-FINAL_STEP_S = 1.0
+FINAL_STEP_S = 2.0
+MOST_HARDENINGS = 4
 PAIRS = 4  # nine worlds an issue
 
 
@@ -80,9 +81,9 @@ class Engine:
     def survivable(self) -> tuple[SimulatedIssue, ...]:
         return self._most.survivable
 
-    def holding(self) -> Rehearsal:
-        """The final rehearsal of those issues only that can be survived."""
-        return self._most.rehearsal
+    def holding(self, point: Ints) -> Rehearsal:
+        """The issues that can be survived, each in the world that is hard for this point."""
+        return Objective(self.space, self.final, reference=point).rehearsal
 
     def propose(
         self,
@@ -94,37 +95,34 @@ class Engine:
     ) -> Candidate:
         """refuted: counterexamples. latency_share: of the SLO's latency, below 1 after a counterexample."""
         case = self.case
-        slo = replace(case.slo, latency_ms=case.slo.latency_ms * latency_share)
-        threats = (*representatives(self.survivable_faults()), self._usual)
-        coarse = Objective(self.space, self._rehearsal(threats, slo, SEARCH_STEP_S), refuted)
+        final = replace(self.final, slo=replace(case.slo, latency_ms=case.slo.latency_ms * latency_share))
+        among = frozenset(issue.id for issue in (*representatives(self._faults()), self._usual))
+        coarse = Objective(self.space, replace(final, step_s=SEARCH_STEP_S), refuted, among)
         count = case.trials if trials is None else trials
         result = search(coarse, case.seed, count, storage, progress)
         progress("checking against every issue", 0.9)
-        every = Objective(self.space, replace(self.final, slo=slo), refuted)
-        best = self._held(every, result.best)
+        every, best = self._held(final, refuted, result.best)
         progress("fine-tuning by fitted Q iteration", 0.93)
-        tuned = fine_tune(coarse, best.point, case.load, case.seed)
-        point = tuned.point if self._still_holds(every, tuned.point, best) else best.point
-        policy = tuned.result if point is tuned.point else replace(tuned.result, kept=False, reason=_FINER)
-        return Candidate(point, result.trials, policy)
+        tuned = fine_tune(every, best.point, case.load, case.seed)
+        if np.array_equal(tuned.point, best.point) or not every.hardened(tuned.point):
+            return Candidate(tuned.point, result.trials, tuned.result)
+        return Candidate(best.point, result.trials, replace(tuned.result, kept=False, reason=_FINER))
 
-    def survivable_faults(self) -> tuple[SimulatedIssue, ...]:
+    def _faults(self) -> tuple[SimulatedIssue, ...]:
         """Without the usual load; everything where nothing can be survived, so that the least is lost."""
         faults = tuple(issue for issue in self.survivable if issue.id != self._usual.id)
         return faults if self.survivable else self.case.issues
 
-    def _held(self, every: Objective, found: Found) -> Found:
-        """Mended where finer steps or further issues ask for more."""
-        scores = every(found.point[None])
-        if scores.feasible[0]:
-            return found
-        mended = repaired(self.space, every, found.point)
-        return lowered(self.space, every, mended, sizes=(2, 1)) if mended.feasible else mended
-
-    def _still_holds(self, every: Objective, point: Ints, best: Found) -> bool:
-        if np.array_equal(point, best.point):
-            return True
-        return bool(every(point[None]).violation[0] <= max(best.violation, 0.0))
+    def _held(self, final: Rehearsal, refuted: tuple[Ints, ...], found: Found) -> tuple[Objective, Found]:
+        """Mended where finer steps, further issues, or the worlds that are hard for this very point ask for more."""
+        every = Objective(self.space, final, refuted, reference=found.point)
+        for _ in range(MOST_HARDENINGS):
+            if not every(found.point[None]).feasible[0]:
+                mended = repaired(self.space, every, found.point)
+                found = lowered(self.space, every, mended, sizes=(4, 2, 1)) if mended.feasible else mended
+            if not every.hardened(found.point):
+                break
+        return every, found
 
     def _rehearsal(self, issues: tuple[SimulatedIssue, ...], slo: Slo, step_s: float) -> Rehearsal:
         case = self.case

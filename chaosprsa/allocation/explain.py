@@ -8,9 +8,10 @@ import numpy as np
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Ints, Space
 from chaosprsa.allocation.threats import in_words
 from chaosprsa.twin import Rehearsal
+from chaosprsa.twin.judge import COARSE
 from chaosprsa.types import AllocationField, Directive, Slo
 
-_UNITS = {REPLICAS: "replicas", CPU: "m CPU", MEMORY: "MiB"}
+_HELD = {REPLICAS: "{} replica(s)", CPU: "{}m CPU a pod", MEMORY: "{} MiB a pod"}
 _FIELDS = {
     REPLICAS: AllocationField.REPLICAS,
     CPU: AllocationField.CPU_LIMIT,
@@ -73,7 +74,7 @@ def _reasons(
     for row, (at, part) in enumerate(changed):
         grows = point[at, part] > space.present[at, part]
         worst = int(judged.violation[row].argmax())
-        held = f"{less[row][at, part]} {_UNITS[part]}"
+        held = _HELD[part].format(less[row][at, part])
         if judged.violation[row][worst] > 0:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
             reasons.append(
@@ -84,12 +85,13 @@ def _reasons(
         elif point[at, part] == space.low[at, part]:
             reasons.append("no issue needs more, and this is the least that is allowed or was seen in use")
         else:
-            reasons.append(f"every issue that can be survived is survived with this much; {held} would be enough alone")
+            reasons.append(f"every issue that can be survived is survived with this much, by the twin with {held} too")
     return reasons
 
 
 def _missed(latency_s: float, failed: float, slo: Slo) -> str:
     slow = latency_s * 1000 > slo.latency_ms
-    late = f"p{slo.latency_percentile:g} at {latency_s * 1000:.0f} ms (SLO {slo.latency_ms:g} ms)"
+    above = "above" if latency_s * 1000 >= COARSE[-1] * slo.latency_ms else "at"
+    late = f"p{slo.latency_percentile:g} {above} {latency_s * 1000:.0f} ms (SLO {slo.latency_ms:g} ms)"
     bad = f"{failed:.1%} of answers in error (SLO {1 - slo.success_ratio:.1%})"
     return late if slow else bad

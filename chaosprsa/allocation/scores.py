@@ -35,30 +35,59 @@ class Scores:
 class Objective:
     """Cost, and one constraint an issue: the SLO in a world that is harder than four of five that were drawn of it.
 
-    Which world that is, the present allocation says. Where the most generous allocation does not survive it, an easier
-    one stands in; an issue whose predicted world it does not survive is hopeless and left out. refuted: points that
-    failed in the shadow. More of everything never does worse, so whatever they dominate fails too.
+    Which world that is depends on the allocation, so it is looked up at `reference` (the present where None), and again
+    where a search has ended: see hardened(). Where the most generous allocation does not survive that world, an easier
+    one stands in; an issue whose predicted world it does not survive is hopeless and left out, unless all are.
+
+    among: ids of the issues that become constraints, all where None. refuted: points that failed in the shadow; more of
+    everything never does worse, so whatever they dominate fails too.
     """
 
-    def __init__(self, space: Space, rehearsal: Rehearsal, refuted: tuple[Ints, ...] = ()) -> None:
-        self.space, self.refuted = space, refuted
-        self.evaluated = 0
-        both = np.stack((space.high, space.clipped(space.present)))
-        judged = rehearsal(space.capacity(both))
-        most = judged.violation[0]
-        worlds = rehearsal.worlds
-        lived = {int(at): bool(most[worlds.nominal & (worlds.issue == at)][0] <= 0) for at in np.unique(worlds.issue)}
-        self.survivable = tuple(issue for at, issue in enumerate(rehearsal.issues) if lived[at])
-        self.hopeless = tuple(issue for at, issue in enumerate(rehearsal.issues) if not lived[at])
+    def __init__(
+        self,
+        space: Space,
+        rehearsal: Rehearsal,
+        refuted: tuple[Ints, ...] = (),
+        among: frozenset[str] | None = None,
+        reference: Ints | None = None,
+    ) -> None:
+        self.space, self.refuted, self.evaluated = space, refuted, 0
+        self._whole = rehearsal
+        at = space.clipped(space.present) if reference is None else reference
+        judged = rehearsal(space.capacity(np.stack((space.high, at))))
+        self._most = judged.violation[0]
+        worlds, issues = rehearsal.worlds, rehearsal.issues
+        lived = [bool(self._most[worlds.nominal & (worlds.issue == number)][0] <= 0) for number in range(len(issues))]
+        self.survivable = tuple(issue for issue, lives in zip(issues, lived, strict=True) if lives)
+        self.hopeless = tuple(issue for issue, lives in zip(issues, lived, strict=True) if not lives)
         used = _used(judged, rehearsal.slo)[1]
-        rows = [
-            _hard_world(at, worlds.issue, worlds.nominal, used, most)
-            for at in lived
-            if lived[at] or not any(lived.values())
-        ]
-        self.rehearsal = rehearsal.only(np.array(rows, dtype=np.int64))
-        least = most[rows] if rows else np.zeros(0)
+        wanted = [number for number, issue in enumerate(issues) if among is None or issue.id in among]
+        self._bind([self._hard_world(number, used) for number in wanted if lived[number] or not any(lived)])
+
+    def _bind(self, rows: list[int]) -> None:
+        self._rows = rows
+        self.rehearsal = self._whole.only(np.array(rows, dtype=np.int64))
+        least = self._most[rows] if rows else np.zeros(0)
         self._allowance = np.where(least > 0, least * (1 + ALLOWING), 0.0)
+
+    def hardened(self, point: Ints) -> bool:
+        """Add the worlds that are hard for this point and that it does not survive; whether there were any."""
+        judged = self._whole(self.space.capacity(point[None]))
+        used, violation = _used(judged, self._whole.slo)[0], judged.violation[0]
+        known = {int(self._whole.worlds.issue[row]) for row in self._rows}
+        hard = [self._hard_world(number, used) for number in sorted(known)]
+        more = [row for row in hard if violation[row] > 0 >= self._most[row] and row not in self._rows]
+        if more:
+            self._bind(self._rows + more)
+        return bool(more)
+
+    def _hard_world(self, number: int, used: Floats) -> int:
+        """The world at the quantile of hardness, or the hardest below it that can be survived; else the predicted."""
+        own = np.flatnonzero(self._whole.worlds.issue == number)
+        order = own[np.argsort(used[own], kind="stable")]
+        upto = order[: int(np.ceil(HARD_WORLD * len(order)))][::-1]
+        survived = upto[self._most[upto] <= 0]
+        return int(survived[0] if len(survived) else own[self._whole.worlds.nominal[own]][0])
 
     def __call__(self, points: Ints) -> Scores:
         """points: shape (candidates, services, 3)."""
@@ -79,12 +108,3 @@ def _used(judged: Judged, slo: Slo) -> Floats:
     """Share of the SLO's latency or failures that is used, whichever is more."""
     used = np.maximum(judged.latency_s * 1000 / slo.latency_ms, judged.failed / max(1 - slo.success_ratio, 1e-3))
     return np.asarray(used, dtype=np.float64)
-
-
-def _hard_world(at: int, issue: Ints, nominal: NDArray[np.bool_], used: Floats, most: Floats) -> int:
-    """The world at the quantile of hardness, or the hardest below it that can be survived; else the predicted one."""
-    own = np.flatnonzero(issue == at)
-    order = own[np.argsort(used[own], kind="stable")]
-    upto = order[: int(np.ceil(HARD_WORLD * len(order)))][::-1]
-    survived = upto[most[upto] <= 0]
-    return int(survived[0]) if len(survived) else int(own[nominal[own]][0])

@@ -1,7 +1,6 @@
 """Which issues an allocation is searched against: those that stand for the others, and a usual day's peak."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from chaosprsa.documents import lineage
@@ -33,21 +32,13 @@ def usual_load(entry: str, now: datetime) -> SimulatedIssue:
 
 
 def representatives(issues: Sequence[SimulatedIssue]) -> tuple[SimulatedIssue, ...]:
-    """The strongest of each fault and component, as likely as all of them together, the likeliest kinds first."""
+    """The strongest of each fault and component; the kinds that are likeliest together first."""
     groups: dict[tuple[Fault, str], list[SimulatedIssue]] = {}
     for issue in issues:
         groups.setdefault((issue.fault, issue.component), []).append(issue)
-    strongest = [_standing_for(group) for group in groups.values()]
-    strongest.sort(key=lambda issue: (-issue.probability, issue.id))
+    likeliest = sorted(groups.values(), key=lambda group: -sum(issue.probability for issue in group))
+    strongest = [max(group, key=lambda one: (one.strength, one.duration_s, one.id)) for group in likeliest]
     return tuple(strongest[:MOST_REPRESENTATIVES])
-
-
-def _standing_for(group: Sequence[SimulatedIssue]) -> SimulatedIssue:
-    worst = max(group, key=lambda issue: (issue.strength, issue.duration_s, issue.id))
-    missed = 1.0
-    for issue in group:
-        missed *= 1.0 - issue.probability
-    return replace(worst, probability=min(max(1.0 - missed, 1e-9), 1.0))
 
 
 def in_words(issue: SimulatedIssue) -> str:

@@ -19,6 +19,7 @@ from chaosprsa.twin.parameters import Parameters, Twin
 from chaosprsa.twin.queueing import Floats, jobs, jobs_split, share_above, sharing_variance
 
 _TINY = 1e-9
+PEAK_DEVIATIONS = 5.0  # a geometric number is above this in about one of 400 looks; a pod dies at the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ class Fluid:
         state, parameters = self._state, self._parameters
         limit = self._capacity.memory_mib * (self._effects.memory_left if faulty else 1.0)
         inside = state.carried * mean / np.maximum(ready, _TINY)
-        used = parameters.memory_mib + parameters.memory_per_job_mib * inside
+        most = inside + PEAK_DEVIATIONS * np.sqrt(inside * (inside + 1.0))  # a shared pod's number is geometric
+        used = parameters.memory_mib + parameters.memory_per_job_mib * most
         over = (used > limit) & (ready > 1e-6)
         left = np.maximum(state.down_s - step_s, 0.0)
         state.down_s = np.where(over, parameters.start_delay_s, left)

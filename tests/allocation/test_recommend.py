@@ -36,7 +36,7 @@ def ask(shop, outcomes):
             "now": shop.NOON,
             "namespace": "shop",
             "phases_s": (40.0, 20.0),
-            "trials": 16,
+            "trials": 8,
         }
         return recommend(**given | changed)
 
