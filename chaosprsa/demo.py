@@ -86,7 +86,7 @@ def run_demo(folder: Path, history: Path | None, seed: int) -> DemoResult:
     with steps(EXPECTED_S) as display, _environment():
         topology = _topology(history)
         display.begin("start the lab")
-        with running_lab(workspace.lab, topology, seed) as lab:
+        with running_lab(workspace.lab, topology, seed, steady=True) as lab:  # the same at any hour of the day
             os.environ["KUBECONFIG"] = str(lab.kubeconfig)
             result = _links(_Run(workspace, lab, display, seed), history)
         display.end()

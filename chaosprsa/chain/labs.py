@@ -1,11 +1,11 @@
 """The lab's commands."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from chaosprsa.chain.context import utc_now
-from chaosprsa.errors import InvalidDocument
 from chaosprsa.history.files import write_history
 from chaosprsa.history.frame import History
 from chaosprsa.history.topology import read_topology
@@ -14,7 +14,7 @@ from chaosprsa.lab.history import lab_history as make_history
 from chaosprsa.lab.process import RunningLab, running_lab, stop_lab
 from chaosprsa.lab.process import lab_status as find_lab
 from chaosprsa.lab.shop import shop
-from chaosprsa.lab.topology import LabTopology, read_lab_topology
+from chaosprsa.lab.topology import SCHEMA, LabTopology, read_lab_topology
 
 HEARTBEAT_S = 1.0
 
@@ -23,10 +23,15 @@ def lab_topology(path: Path | None) -> LabTopology:
     """The lab's own form, or a call graph that it then emulates; the shop where none is named."""
     if path is None:
         return shop()
+    return read_lab_topology(path) if _is_the_labs_own(path) else emulate(read_topology(path))
+
+
+def _is_the_labs_own(path: Path) -> bool:
     try:
-        return read_lab_topology(path)
-    except InvalidDocument:
-        return emulate(read_topology(path))
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # whoever reads it next says what is wrong
+    return isinstance(values, dict) and values.get("schema") == SCHEMA
 
 
 def lab_in_front(state: Path, topology: Path | None, seed: int, announce: Callable[[Mapping[str, str]], None]) -> None:
