@@ -37,7 +37,7 @@ _WORST_FIRST = (ERROR, FAILED, INCONCLUSIVE, SUCCESSFUL)
 ALPHA = 0.01  # per test; with two tests and the demand of a real effect, false alarms stay far below 1 in 20
 SLOT_ALPHA = 0.05  # that a difference holds over time; with few slots the t-test's own threshold is far
 LEAST_SLOTS = 3  # below it nothing can be said of how a difference holds
-LEAST_CANARY_REQUESTS = 20  # one that fails 15 % of them shows no failure among so many 4 times in 100 (0.85^20)
+LEAST_CANARY_REQUESTS = 15  # one that fails 18 % of them shows no failure among so many 1 time in 20 (0.82^15)
 LEAST_OBJECTIVE_REQUESTS = 50  # a share of good answers can't be told from fewer
 
 

@@ -19,7 +19,7 @@ from chaosprsa.rollout.experiment import APPROVAL_VARIABLE, PROMETHEUS_VARIABLE,
 from chaosprsa.rollout.outcome import rollout_outcome, was_kept
 from chaosprsa.rollout.plan import check_approval, check_in_time
 from chaosprsa.rollout.steps import READY_TIMEOUT_S
-from chaosprsa.rollout.watch import LONGEST
+from chaosprsa.rollout.watch import longest_s
 from chaosprsa.running import ChaosRun, run_chaos
 from chaosprsa.settings import Settings
 from chaosprsa.types import Allocation, RolloutOutcome, RolloutPlan
@@ -89,7 +89,7 @@ def _play(
         experiment,
         folder,
         environment,
-        limit_s=LONGEST * planned_s + waits * READY_TIMEOUT_S + 60.0,
+        limit_s=longest_s(plan.canary_s) + longest_s(plan.settle_s) + waits * READY_TIMEOUT_S + 60.0,
         grace_s=GRACE_S,
         tick=lambda elapsed_s: progress(f"plan {plan.hash}: canary, judge, promote", min(elapsed_s / planned_s, 1.0)),
     )
