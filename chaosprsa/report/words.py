@@ -66,8 +66,9 @@ def share(value: float | None) -> str:
         return "under 0.1 %"
     if 0.999 < value < 1:
         return "over 99.9 %"
-    percent = round(value * 100, 1)
-    return f"{signed_zero(f'{percent:.0f}' if abs(percent) >= 10 or percent == round(percent) else f'{percent:.1f}')} %"
+    percent = value * 100
+    whole_or_large = abs(percent) >= 9.95 or abs(percent - round(percent)) < 0.05
+    return f"{signed_zero(f'{percent:.0f}' if whole_or_large else f'{percent:.1f}')} %"
 
 
 def ratio(value: float | None) -> str:

@@ -34,6 +34,8 @@ def test_numbers_have_two_significant_digits_and_no_powers_of_ten(value, written
         (0.0004, "under 0.1 %"),
         (0.0123, "1.2 %"),
         (0.07, "7 %"),
+        (0.27499, "27 %"),
+        (0.0996, "10 %"),
         (0.5, "50 %"),
         (0.9995, "over 99.9 %"),
         (1, "100 %"),

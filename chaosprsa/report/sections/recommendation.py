@@ -9,8 +9,11 @@ from chaosprsa.report.contents import Contents
 
 def view(contents: Contents) -> Mapping[str, Any]:
     """What recommendation.html.j2 shows."""
+    answer = contents.recommendation
+    lapses = {directive.lapses_at for directive in answer.directives} if answer else set()
     return {
-        "answer": contents.recommendation,
+        "answer": answer,
+        "lapses": lapses.pop() if len(lapses) == 1 else None,
         "fields": words.FIELDS,
         "known": {True: ("passed", "✓ yes"), False: ("failed", "✕ no"), None: ("inconclusive", "? not known")},
     }
