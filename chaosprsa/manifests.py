@@ -33,7 +33,7 @@ class Workload:
 
     service: the value of the service label on its pods; container: the one that serves (named as the service, named by
     kubectl's default-container annotation, or the first); hpa: the autoscaler that owns its replicas, or "".
-    resources: None where the container has neither requests nor limits.
+    resources: None where the container has neither requests nor limits. floor: the autoscaler's minReplicas, or 0.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Workload:
     container: str
     resources: Resources | None
     hpa: str = ""
+    floor: int = 0
 
 
 def name_of(manifest: Manifest) -> str:
@@ -136,18 +137,22 @@ def read_workloads(
     return tuple(sorted(found, key=lambda workload: workload.name))
 
 
-def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], str]:
-    """(kind, name) of a workload -> the HPA that owns its replicas."""
+def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], tuple[str, int]]:
+    """(kind, name) of a workload -> the HPA that owns its replicas, and its minReplicas."""
     autoscalers = [manifest for manifest in manifests if manifest["kind"] == "HorizontalPodAutoscaler"]
-    targets = [(manifest["spec"]["scaleTargetRef"], name_of(manifest)) for manifest in autoscalers]
-    return {(target["kind"], target["name"]): name for target, name in targets}
+    targets = [(manifest["spec"]["scaleTargetRef"], manifest) for manifest in autoscalers]
+    return {
+        (target["kind"], target["name"]): (name_of(manifest), manifest["spec"].get("minReplicas") or 1)
+        for target, manifest in targets
+    }
 
 
 def _workload(
-    manifest: Manifest, label: str, capacity: tuple[int, int], owners: Mapping[tuple[str, str], str]
+    manifest: Manifest, label: str, capacity: tuple[int, int], owners: Mapping[tuple[str, str], tuple[str, int]]
 ) -> Workload:
     service = service_of(manifest, label)
     container = main_container(manifest, service)
+    hpa, floor = owners.get((manifest["kind"], name_of(manifest)), ("", 0))
     return Workload(
         name=name_of(manifest),
         kind=manifest["kind"],
@@ -155,7 +160,8 @@ def _workload(
         replicas=manifest["spec"].get("replicas", 1),
         container=container["name"],
         resources=resources_of(container, capacity),
-        hpa=owners.get((manifest["kind"], name_of(manifest)), ""),
+        hpa=hpa,
+        floor=floor,
     )
 
 

@@ -6,8 +6,10 @@ cluster.production(ns, plan, approval)      may change production, for one appro
 create_shadow / verify_shadow / destroy_shadow, restore_all, stop / resume / is_stopped, discover_system
 """
 
+from chaosprsa.cluster.changes import Change
 from chaosprsa.cluster.discovering import System, discover_system
-from chaosprsa.cluster.handles import Change, Handle, Production, Shadow
+from chaosprsa.cluster.handle import Handle
+from chaosprsa.cluster.handles import Production, Shadow
 from chaosprsa.cluster.leases import HOLDER_VARIABLE, Lease
 from chaosprsa.cluster.reading import STATE_VARIABLE, Cluster, connect
 from chaosprsa.cluster.restoring import restore_all

@@ -114,6 +114,7 @@ def test_the_autoscaler_moves_its_floor_and_the_count_never_falls(cluster, new_n
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
     assert cluster.workload(name, "basket").replicas >= 2
     assert shadow.missing_from(allocated("basket", 2, NOW)) == ()
+    assert shadow.set_allocation(allocated("basket", 2, NOW)) == ()
 
 
 def test_a_squeeze_goes_in_place_without_a_restart_and_comes_back(cluster, shadow_namespace):

@@ -53,7 +53,7 @@ def test_a_container_without_any_request_or_limit_has_no_allocation(samples):
 
 def test_the_autoscaler_that_owns_the_replicas_is_named(samples):
     (workload,) = read_workloads([samples.deployment("cart"), samples.autoscaler("cart", 1, 3)], "app")
-    assert workload.hpa == "cart"
+    assert (workload.hpa, workload.floor) == ("cart", 1)
 
 
 @pytest.mark.parametrize("name", ["", " "])
