@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from chaosprsa.errors import require
 from chaosprsa.history.frame import History
@@ -54,8 +53,10 @@ def _load(topology: LabTopology, minutes: int, start: datetime, rng: np.random.G
     shape = np.ones(minutes) if topology.steady else load_shape(hour_of_week(start) + np.arange(minutes) / 60)
     days = np.exp(rng.normal(0, 0.05, minutes // 1440 + 2))
     level = np.interp(np.arange(minutes) / 1440, np.arange(len(days)), days)
-    noise = lfilter([1.0], [1.0, -0.85], rng.normal(0, 0.02, minutes))
-    return np.asarray(topology.rate_per_s * shape * level * np.exp(noise))
+    shocks = pd.Series(rng.normal(0, 0.02, minutes))
+    shocks.iloc[0] *= 0.15  # ewm takes its first value as it is
+    noise = shocks.ewm(alpha=0.15, adjust=False).mean() / 0.15  # noise[t] = 0.85 noise[t-1] + shocks[t]
+    return np.asarray(topology.rate_per_s * shape * level * np.exp(noise.to_numpy()))
 
 
 def _incident(

@@ -11,9 +11,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -33,6 +30,9 @@ class Calibration:
     @classmethod
     def fit(cls, scores: FloatArray, happened: BoolArray, incidents: int) -> Self:
         """scores: log-odds, shape (rows,). incidents: how many separate ones the rows tell of."""
+        from sklearn.isotonic import IsotonicRegression  # late: only learning needs it
+        from sklearn.linear_model import LogisticRegression
+
         if incidents >= MIN_FOR_ISOTONIC:
             curve = IsotonicRegression(out_of_bounds="clip").fit(scores, happened.astype(float))
             found, method = (curve.X_thresholds_, curve.y_thresholds_), "isotonic"
@@ -108,6 +108,8 @@ class Judged:
         known = self.known
         if not self.happened[known].any():
             return 0.0
+        from sklearn.metrics import average_precision_score  # late: only learning needs it
+
         return float(average_precision_score(self.happened[known], self.probabilities[known]))
 
     def brier(self, always: float | None = None) -> float:

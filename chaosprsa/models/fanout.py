@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
 from chaosprsa.history.frame import EDGE, History
 from chaosprsa.types import Topology
@@ -54,5 +53,7 @@ def _of_callee(callers: tuple[str, ...], callee: str, rates: pd.DataFrame) -> di
     alike = made.sum() / given.sum()
     weight = np.sqrt(LEAST * float(np.sum(given**2)))  # a light pull to one number for all, where nothing else decides
     design = np.vstack([given, weight * np.eye(len(callers))])
+    from scipy.optimize import nnls  # late: only learning needs it
+
     calls, _ = nnls(design, np.concatenate([made, np.full(len(callers), weight * alike)]))
     return {(caller, callee): max(float(count), LEAST) for caller, count in zip(callers, calls, strict=True)}

@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, ndtri
 
 from chaosprsa.errors import NotEnoughHistory
@@ -182,6 +181,8 @@ def _shrunk(counts: FloatArray, exposure: FloatArray | float) -> FloatArray:
             gammaln(known + a) - gammaln(a) + a * np.log(a / (a + expected)) + known * np.log(expected / (a + expected))
         )
         return log_a**2 / 8 - float(np.sum(fit[expected > 0]))
+
+    from scipy.optimize import minimize_scalar  # late: only learning needs it
 
     a = float(np.exp(minimize_scalar(surprise, bounds=(-5.0, 7.0), method="bounded").x))
     multiples = (known + a) / (expected + a)

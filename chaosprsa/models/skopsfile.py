@@ -9,8 +9,6 @@ import re
 import zipfile
 from typing import Any
 
-import skops.io
-
 from chaosprsa.errors import InvalidDocument
 
 TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
@@ -20,6 +18,8 @@ _NUMBER = re.compile(r'(?<="__id__": )\d+|(?<=")\d+(?=\.npy")')
 
 def model_bytes(model: Any) -> bytes:
     """The model as a skops file."""
+    import skops.io  # late: it takes a second
+
     source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
     schema = source.read("schema.json").decode()
     numbers: dict[str, str] = {}
@@ -36,6 +36,8 @@ def model_bytes(model: Any) -> bytes:
 
 def model_from_bytes(content: bytes, where: str) -> Any:
     """The model of a skops file. Raises InvalidDocument: not one, or of types that aren't ours."""
+    import skops.io  # late: it takes a second
+
     try:
         strange = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
     except (zipfile.BadZipFile, KeyError, ValueError) as error:

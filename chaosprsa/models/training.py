@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
@@ -124,6 +123,8 @@ def _classifier(seed: int, rows: FloatArray, coming: BoolArray) -> Any:
         raise NotEnoughHistory(
             "precursors need minutes before incidents and others; the first part of the history lacks one"
         )
+    from sklearn.ensemble import HistGradientBoostingClassifier  # late: only learning needs it
+
     model = HistGradientBoostingClassifier(
         max_iter=60,  # small trees: the rows are many, the incidents few
         learning_rate=0.06,
