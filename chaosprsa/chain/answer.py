@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chaosprsa.allocation.checking import Check
-from chaosprsa.allocation.engine import EntryLoad
+from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.recommend import recommend as find_allocation
 from chaosprsa.chain.context import Context, utc_now
 from chaosprsa.chain.rehearsal import play, read_study
