@@ -21,6 +21,7 @@ class Found:
     namespace: str
     context: str
     services: tuple[str, ...]
+    stateful: tuple[str, ...]
     entry: str
     edges: tuple[tuple[str, str, float], ...]
     latency_p99_ms: float | None
@@ -48,7 +49,12 @@ def propose(found: Found) -> Proposal:
     latency_ms = LATENCY_GUESS_MS if found.latency_p99_ms is None else rounded_up(found.latency_p99_ms * HEADROOM)
     values: dict[str, Any] = {
         "cluster": {"namespace": found.namespace, "context": found.context},
-        "topology": {"entry": found.entry, "services": found.services, "edges": found.edges},
+        "topology": {
+            "entry": found.entry,
+            "services": found.services,
+            "stateful": found.stateful,
+            "edges": found.edges,
+        },
         "slo": {found.entry: {"latency_ms": latency_ms}},
         "sources": {"prometheus": found.prometheus, "history": found.history},
     }

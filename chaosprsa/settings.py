@@ -46,6 +46,9 @@ class TopologyTable(Table):
     services: Annotated[
         tuple[str, ...], Field(min_length=1, description="Workloads (Deployment or StatefulSet) by name.")
     ]
+    stateful: Annotated[
+        tuple[str, ...], Field(description="Those that are StatefulSets; the others are Deployments.")
+    ] = ()
     edges: Annotated[
         tuple[tuple[str, str] | tuple[str, str, float], ...],
         Field(description="[caller, callee] or [caller, callee, calls a request]; 1 call where no number is given."),
@@ -196,6 +199,12 @@ class Settings(Table):
         return Topology(services=self.topology.services, edges=edges, entry=self.topology.entry)
 
     @property
+    def workload_kinds(self) -> dict[str, str]:
+        """Service -> Deployment or StatefulSet."""
+        stateful = self.topology.stateful
+        return {name: "StatefulSet" if name in stateful else "Deployment" for name in self.topology.services}
+
+    @property
     def slos(self) -> tuple[Slo, ...]:
         """The objectives as nouns; the entry's first."""
         names = sorted(self.slo, key=lambda name: (name != self.topology.entry, name))
@@ -246,6 +255,9 @@ def _check(settings: Settings, where: str) -> None:
     unknown = sorted(set(settings.slo) - set(settings.topology.services))
     if unknown:
         raise InvalidSettings(f"{where}, [slo.{unknown[0]}]: no such service in [topology] services")
+    strangers = sorted(set(settings.topology.stateful) - set(settings.topology.services))
+    if strangers:
+        raise InvalidSettings(f"{where}, [topology]: stateful names {strangers[0]}, which is not among its services")
     try:
         settings.call_graph  # noqa: B018  # the noun's own invariants
     except ValueError as error:

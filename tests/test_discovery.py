@@ -13,6 +13,7 @@ def found(**changes):
         "namespace": "shop",
         "context": "",
         "services": ("web", "db"),
+        "stateful": ("db",),
         "entry": "web",
         "edges": (("web", "db", 1.5),),
         "latency_p99_ms": 118.0,
@@ -27,6 +28,7 @@ def test_the_objective_is_twice_what_was_measured_rounded_up():
     proposal = propose(found())
     assert proposal.settings.entry_slo.latency_ms == 250
     assert "118 ms" in proposal.remarks["slo.web.latency_ms"]
+    assert proposal.settings.workload_kinds == {"web": "Deployment", "db": "StatefulSet"}
     assert proposal.notes == ()
 
 

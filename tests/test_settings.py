@@ -42,6 +42,7 @@ def test_the_smallest_file_gives_nouns():
         ("cluster.contxt", "x", r"\[cluster\]: contxt is not a known field. Did you mean context\?"),
         ("slo.checkout.latency_ms", 5, r"\[slo.checkout\]: no such service"),
         ("topology.edges", [["gateway", "nowhere"]], r"\[topology\].*no such service"),
+        ("topology.stateful", ["nowhere"], r"\[topology\]: stateful names nowhere"),
         ("topology.entry", "cart", r"there is no \[slo.cart\]"),
         ("shadow.namespace", "shop", r"\[shadow\]: namespace is production's own"),
         ("shadow.scale", 0, r"\[shadow\]: scale is 0"),

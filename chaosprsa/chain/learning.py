@@ -51,6 +51,7 @@ def _found(system: System, context: str, prometheus: str, history: str) -> Found
         namespace=system.namespace,
         context=context,
         services=system.services,
+        stateful=tuple(item.service for item in system.workloads if item.kind == "StatefulSet"),
         entry=entry,
         edges=edges,
         latency_p99_ms=_median(seen, LATENCY, entry) if seen else None,
@@ -151,4 +152,5 @@ def generate(context: Context, study: str, limit: int, seed: int) -> Study:
     drawn = read_lines(context.workspace.issues / "issues.jsonl", SimulatedIssue)
     bundle = load_bundle(context.workspace.models)
     chosen = weightiest(drawn, limit)
-    return generate_study(study, chosen, context.settings, bundle, context.workspace.study(study), seed)
+    folder, kinds = context.workspace.study(study), context.settings.workload_kinds
+    return generate_study(study, chosen, context.settings, bundle, folder, seed, kinds)
