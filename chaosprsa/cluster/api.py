@@ -86,14 +86,14 @@ class Api:
         return _typed(self.call("PATCH", path_of(kind, namespace, name, sub), change, style), kind)
 
     def delete(self, kind: str, namespace: str, name: str, uid: str = "") -> bool:
-        """Delete one object, dependents in the background; False where it wasn't there (or has another uid)."""
+        """Delete one object, dependents in the background; False where it wasn't there, has another uid or is going."""
         options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
             self.call("DELETE", path_of(kind, namespace, name), options)
         except ClusterRefused as refused:
-            if refused.status == 404:
+            if refused.status in {404, 409}:
                 return False
             raise
         return True

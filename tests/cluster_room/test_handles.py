@@ -205,6 +205,14 @@ def test_waiting_ends_in_time_and_says_what_is_not_ready_and_why(cluster, shadow
         shadow.wait_ready(2, ["huge"])
 
 
+def test_an_object_that_was_replaced_meanwhile_is_not_deleted_for_its_predecessor(cluster, shadow_namespace):
+    """A StatefulSet's pod comes back under its name: a restore on 1.34 once ended with the 409 that this gives."""
+    assert not cluster.api.delete("Deployment", shadow_namespace, "basket", uid="00000000-0000-0000-0000-000000000000")
+    assert cluster.workload(shadow_namespace, "basket").replicas == 2
+    assert cluster.api.delete("Deployment", shadow_namespace, "basket")
+    assert not cluster.api.delete("Deployment", shadow_namespace, "nothing")
+
+
 # --- the way back ------------------------------------------------------------------------------------------------
 
 
