@@ -57,7 +57,7 @@ def run_rollout(
         try:
             run = _play(plan, experiment, folder, settings, cluster, approval, progress)
         finally:
-            problems += _put_back_what_is_left(cluster, production)
+            problems += _put_back_what_is_left(cluster, production, plan)
         journal = _journal(run, problems)
         restored = _is_restored(production, plan, journal, problems)
     if run.problem:
@@ -95,13 +95,13 @@ def _play(
     )
 
 
-def _put_back_what_is_left(cluster: Cluster, production: Production) -> list[str]:
+def _put_back_what_is_left(cluster: Cluster, production: Production, plan: RolloutPlan) -> list[str]:
     """Undo what the experiment's rollbacks did not; what was amiss, in words."""
     try:
         if not production.open_snapshots():
             return []
         done = restore_all(cluster, snapshots_folder(cluster.state), production.namespace)
-        production.wait_ready(READY_TIMEOUT_S)
+        production.wait_ready(READY_TIMEOUT_S, [change.service for change in plan.changes])
     except ChaosPrsaError as error:
         return [f"production could not be put back ({error}); do it by hand: chaos prsa restore"]
     return [f"the rollout's own rollbacks did not finish; put back afterwards: {'; '.join(done) or 'nothing was left'}"]

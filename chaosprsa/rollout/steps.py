@@ -153,7 +153,7 @@ def settle_or_restore(namespace: str, configuration: Values, secrets: Values) ->
             session.production.keep(session.snapshot)
             return answer(SUCCESSFUL, "what was promoted stands") | {"restored": False}
         done = session.production.restore(session.snapshot)
-        wait_ready(session.cluster, namespace, READY_TIMEOUT_S)
+        session.production.wait_ready(READY_TIMEOUT_S, [change.service for change in session.plan.changes])
         return answer(SUCCESSFUL, "; ".join(done) or "everything was as before") | {"restored": True}
 
 
