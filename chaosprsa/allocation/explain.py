@@ -69,13 +69,15 @@ def _reasons(
 ) -> list[str]:
     if not len(rehearsal.worlds.issue):
         return ["as little of the SLO is missed as the limits allow"] * len(changed)
+    own = rehearsal(space.capacity(point[None])).violation[0]
     judged = rehearsal(space.capacity(np.stack(less)))
     reasons = []
     for row, (at, part) in enumerate(changed):
         grows = point[at, part] > space.present[at, part]
-        worst = int(judged.violation[row].argmax())
+        harm = judged.violation[row] - own  # a world that is lost anyway binds nothing
+        worst = int(harm.argmax())
         held = _HELD[part].format(less[row][at, part])
-        if judged.violation[row][worst] > 0:
+        if harm[worst] > 1e-6:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
             reasons.append(
                 f"with {held} {in_words(rehearsal.issues[rehearsal.worlds.issue[worst]])} would put {missed}"

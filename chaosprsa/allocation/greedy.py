@@ -14,7 +14,7 @@ from chaosprsa.allocation.space import REPLICAS, Ints, Space
 
 Evaluate = Callable[[Ints], Scores]
 SIZES = (1, 2, 4, 8, 16)
-REPAIRS = (1, 4)
+REPAIRS = (1, 4, 16)
 MOST_ROUNDS = 60
 MOST_EXCHANGES = 8
 MOST_PAIRS = 60

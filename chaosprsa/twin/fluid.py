@@ -35,7 +35,8 @@ class Capacity:
 class Trace:
     """Shape (steps, environments): the time of an answer at one service, its variance, the share that fails, arrivals.
 
-    pressure: offered load over capacity at the fullest service. utilisation: shape (environments, services), mean.
+    pressure: offered load over capacity at the fullest service, or memory needed over its limit where that is above.
+    utilisation: shape (environments, services), mean.
     """
 
     mean_s: Floats
@@ -100,12 +101,12 @@ class Fluid:
         served = flow * (1.0 - refused)
         sojourn, dropped = self._serve(step_s, ready, cores, served)
         mean, variance = self._times(sojourn, cores, faulty)
-        burst = self._remember(step_s, ready, mean, faulty)
+        burst, full = self._remember(step_s, ready, mean, faulty)
         lost = refused + (dropped + burst) / np.maximum(flow * step_s, _TINY)
         own = 1.0 - (1.0 - np.minimum(lost, 1.0)) * (1.0 - self._parameters.error_share)
         if faulty:
             own = 1.0 - (1.0 - own) * (1.0 - self._effects.failing)
-        pressure = flow * self._parameters.demand_s / np.maximum(ready * cores, _TINY)
+        pressure = np.maximum(flow * self._parameters.demand_s / np.maximum(ready * cores, _TINY), full)
         failed = self._graph.failing(own) if own.any() else own
         return mean, variance, failed, self._state.utilisation, pressure
 
@@ -172,8 +173,8 @@ class Fluid:
         mean = np.minimum(own @ self._waits, self._twin.timeout_s)
         return mean, (varied + mean**2 @ self._chance) @ self._spread
 
-    def _remember(self, step_s: Floats, ready: Floats, mean: Floats, faulty: bool) -> Floats:
-        """Memory: pods above their limit are killed and start again. Returns the requests that die with them."""
+    def _remember(self, step_s: Floats, ready: Floats, mean: Floats, faulty: bool) -> tuple[Floats, Floats]:
+        """Memory: pods above their limit are killed and start again. (requests that die with them, used over limit)."""
         state, parameters = self._state, self._parameters
         limit = self._capacity.memory_mib * (self._effects.memory_left if faulty else 1.0)
         inside = state.carried * mean / np.maximum(ready, _TINY)
@@ -184,7 +185,7 @@ class Fluid:
         state.down_s = np.where(over, parameters.start_delay_s, left)
         burst = np.where(over, state.queue, 0.0)
         state.queue = np.where(over, 0.0, state.queue)
-        return burst
+        return burst, np.where(used > limit, used / limit, 0.0)
 
 
 def _pods(share: Floats, replicas: Floats) -> Floats:

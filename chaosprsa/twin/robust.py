@@ -32,11 +32,15 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 
 
 def rising_line(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """(value at 0, slope of at least 0, relative spread around): Theil 1950, Sen 1968, by medians of pairs' slopes."""
+    """(value at 0, slope of at least 0, relative spread around) by pairs' slopes (Theil 1950, Sen 1968).
+
+    The slope is the lower quartile of the pairs', not their median: where noise hides a slope it is 0, since what a
+    slope from noise says far outside the data is worse than nothing.
+    """
     first, second = np.triu_indices(len(x), 1)
     apart = np.abs(x[second] - x[first]) > 0.1 * max(float(np.ptp(x)), 1e-9)
     slopes = (y[second] - y[first])[apart] / (x[second] - x[first])[apart]
-    slope = max(float(np.median(slopes)), 0.0) if len(slopes) else 0.0
+    slope = max(float(np.quantile(slopes, 0.25)), 0.0) if len(slopes) else 0.0
     base = float(np.median(y - slope * x))
     around = float(np.median(np.abs(y - base - slope * x))) * 1.4826
     return max(base, 0.0), slope, around / max(float(np.median(y)), 1e-9)

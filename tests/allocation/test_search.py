@@ -130,3 +130,13 @@ def test_memory_follows_the_squeeze_that_has_to_be_survived(space, found):
     cart = space.services.index("cart")
     needed = 2 * 80
     assert needed <= found[0].best.point[cart, MEMORY] <= needed * 1.35
+
+
+def test_finds_its_way_up_a_cliff_of_memory(shop, twin, space):
+    """Nine tenths of cart's memory go: nothing helps until the limit is eight times as high. It once gave up there."""
+    squeeze = (shop.issue_of(Fault.MEMORY_SQUEEZE, "cart", 0.9),)
+    objective = objective_of(shop, twin, space, squeeze)
+    best = search(objective, 1, 8).best
+    assert best.feasible
+    assert best.point[space.services.index("cart"), MEMORY] >= 800
+    assert best.cost_month < 0.2 * space.cost_month(space.high[None])[0]

@@ -161,3 +161,10 @@ def test_a_line_is_found_through_one_wild_point():
     base, slope, _ = rising_line(x, y)
     assert base == pytest.approx(5.0, abs=0.5)
     assert slope == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_slope_that_noise_hides_is_none():
+    """Memory that wanders by itself once looked like many MiB a request, and failed every allocation at a surge."""
+    rng = np.random.default_rng(4)
+    _, slope, _ = rising_line(rng.uniform(0.1, 0.4, 12), 110 + rng.normal(0, 2, 12))
+    assert slope == 0.0
