@@ -142,6 +142,7 @@ def test_a_dependency_that_fails_half_its_calls_fails_the_trial_and_the_shadow_i
     rehearsal.assert_as_before()
 
 
+@pytest.mark.slow
 def test_an_allocation_under_test_is_given_recorded_and_taken_back(rehearsal, tmp_path):
     before = rehearsal.before["catalogue"]
     more = replace(before, replicas=before.replicas + 1)
@@ -249,6 +250,7 @@ def await_end(pids):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_killed_trial_leaves_no_load_and_restore_puts_the_shadow_back(rehearsal, tmp_path):
     _, study, folder = rehearsal.study(Fault.REPLICA_LOSS, 0.5)
     runner = begin(rehearsal, study, folder, tmp_path)

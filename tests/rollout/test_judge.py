@@ -87,28 +87,28 @@ def judged(rng, requests, canary_ms, stable_ms, canary_failing=0.0, failing=0.0,
 @pytest.mark.parametrize(("requests", "service_ms"), [(18, 12.0), (60, 12.0), (200, 12.0), (200, 25.0), (600, 30.0)])
 def test_equal_pods_are_called_worse_in_at_most_one_run_of_twenty(requests, service_ms):
     rng = np.random.default_rng(11)
-    runs = 400
+    runs = 200
     wrong = sum(judged(rng, requests, service_ms, service_ms).phase == FAILED for _ in range(runs))
     assert wrong / runs <= 0.05
 
 
 def test_equal_pods_with_the_same_rare_failures_are_seldom_called_worse():
     rng = np.random.default_rng(12)
-    runs = 400
+    runs = 200
     wrong = sum(judged(rng, 150, 12.0, 12.0, 0.01, 0.01).phase == FAILED for _ in range(runs))
     assert wrong / runs <= 0.05
 
 
 def test_a_canary_that_would_break_the_objective_is_found_nearly_always():
     rng = np.random.default_rng(13)
-    found = sum(judged(rng, 150, 120.0, 12.0, at_entry_ms=50.0).phase == FAILED for _ in range(200))
-    assert found / 200 >= 0.95
+    found = sum(judged(rng, 150, 120.0, 12.0, at_entry_ms=50.0).phase == FAILED for _ in range(100))
+    assert found / 100 >= 0.95
 
 
 def test_a_canary_that_fails_one_request_in_ten_is_found_nearly_always():
     rng = np.random.default_rng(14)
-    found = sum(judged(rng, 200, 12.0, 12.0, canary_failing=0.1).phase == FAILED for _ in range(200))
-    assert found / 200 >= 0.95
+    found = sum(judged(rng, 200, 12.0, 12.0, canary_failing=0.1).phase == FAILED for _ in range(100))
+    assert found / 100 >= 0.95
 
 
 def test_a_slower_canary_within_the_objective_is_no_failure_and_says_what_it_costs():

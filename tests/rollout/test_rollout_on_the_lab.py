@@ -210,7 +210,8 @@ def test_a_runner_killed_alone_leaves_a_rollout_that_puts_itself_back(stage, tmp
     assert_as_before(stage)
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_rollout_and_production_is_as_before(stage, tmp_path, number):
     runner = begin(stage, stage.plan(replicas=3, canary_s=20.0), tmp_path)
     await_line(tmp_path, "Probe: judge the canaries", runner)
