@@ -18,7 +18,7 @@ from chaosprsa.lab.emulate import emulate
 from chaosprsa.lab.process import RunningLab, running_lab
 from chaosprsa.lab.topology import LabTopology
 from chaosprsa.progress import Steps, steps
-from chaosprsa.settings import SafetyTable, TrialTable, read_settings
+from chaosprsa.settings import SafetyTable, ShadowTable, TrialTable, read_settings
 from chaosprsa.settings_file import render_settings
 from chaosprsa.types import Outcome, Recommendation, RolloutOutcome, Verdict
 from chaosprsa.workspace import Workspace
@@ -46,8 +46,9 @@ EXPECTED_S: Mapping[str, float] = {
     "report": 2.0,
 }
 # Minutes become seconds: the lab's pods start in a second, and a demo has three minutes.
-TRIAL_S = {"before_s": 4.0, "fault_s": 7.0, "after_s": 4.0}
+BEFORE_S, FAULT_S, AFTER_S, LONGEST_S = 4.0, 7.0, 4.0, 12.0
 ROLLOUT_S = {"canary_s": 8.0, "settle_s": 6.0}
+ENOUGH = 70  # requests in a phase: a p99 can't be judged by fewer than half a hundred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def run_demo(folder: Path, history: Path | None, seed: int) -> DemoResult:
         display.begin("start the lab")
         with running_lab(workspace.lab, topology, seed, steady=True) as lab:  # the same at any hour of the day
             os.environ["KUBECONFIG"] = str(lab.kubeconfig)
-            result = _links(_Run(workspace, lab, display, seed), history)
+            result = _links(_Run(workspace, lab, topology.rate_per_s, display, seed), history)
         display.end()
     return replace(result, seconds=time.monotonic() - began)
 
@@ -121,6 +122,7 @@ def _topology(history: Path | None) -> LabTopology:
 class _Run:
     workspace: Workspace
     lab: RunningLab
+    rate_per_s: float
     display: Steps
     seed: int
 
@@ -151,8 +153,24 @@ def _settings(run: _Run, history: Path) -> Context:
     path, lab = run.workspace.settings, run.lab
     learning.init(lab.namespace, "", lab.prometheus_url, str(history), path)
     found = read_settings(path)
-    trial = TrialTable(**{**dict(found.trial), **TRIAL_S})
-    safety = SafetyTable(**{**dict(found.safety), **ROLLOUT_S})
-    short = found.model_copy(update={"trial": trial, "safety": safety})
-    write_text(path, render_settings(short, {"trial.fault_s": "the demo's own, short", "safety.canary_s": "the same"}))
+    scale, trial_s = rehearsal_size(run.rate_per_s, found.shadow.scale)
+    changed = {
+        "shadow": ShadowTable(**{**dict(found.shadow), "scale": scale}),
+        "trial": TrialTable(**{**dict(found.trial), **trial_s}),
+        "safety": SafetyTable(**{**dict(found.safety), **ROLLOUT_S}),
+    }
+    remark = "the demo's own."
+    remarks = dict.fromkeys(("shadow.scale", "trial.fault_s", "trial.after_s", "safety.canary_s"), remark)
+    write_text(path, render_settings(found.model_copy(update=changed), remarks))
     return load(path, run.display)
+
+
+def rehearsal_size(rate_per_s: float, scale: float) -> tuple[float, dict[str, float]]:
+    """The shadow's scale and a trial's phases, in seconds, so that each phase has enough requests to be judged by.
+
+    A system of few requests is mirrored whole, and watched a little longer.
+    """
+    if rate_per_s * scale * AFTER_S < ENOUGH:
+        scale = 1.0
+    needed_s = min(ENOUGH / (rate_per_s * scale), LONGEST_S)
+    return scale, {"before_s": BEFORE_S, "fault_s": max(FAULT_S, needed_s), "after_s": max(AFTER_S, needed_s)}

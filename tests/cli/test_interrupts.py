@@ -29,11 +29,8 @@ def interrupt(process, within_s=60):
 
 def running_below(folder):
     """Processes whose command line names the folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if str(folder) in " ".join(process.info["cmdline"] or []):
-            found.append(process)
-    return found
+    processes = psutil.process_iter(["cmdline"])
+    return [process for process in processes if str(folder) in " ".join(process.info["cmdline"] or [])]
 
 
 def test_learn_interrupted_leaves_no_bundle(folder):
