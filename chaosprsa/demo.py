@@ -30,6 +30,7 @@ COUNT = 50
 HORIZON = timedelta(hours=24)
 STUDY = "demo"
 TRIALS = 3
+CHECKED = 1
 SIGHT_S = 6.0  # production's load runs this long before init looks: a few scrapes of every series
 # What each link usually takes on two cores; the display scales what is left by how the past ones went.
 EXPECTED_S: Mapping[str, float] = {
@@ -141,7 +142,7 @@ def _links(run: _Run, history: Path | None) -> DemoResult:
     run.link("generate", lambda: learning.generate(context, STUDY, TRIALS, run.seed))
     run.link("shadow", lambda: rehearsal.create_shadow(context))
     outcomes = run.link("trial", lambda: rehearsal.trial(context, STUDY))
-    recommendation, plan = run.link("recommend", lambda: answer.recommend(context, STUDY, run.seed, check=True))
+    recommendation, plan = run.link("recommend", lambda: answer.recommend(context, STUDY, run.seed, CHECKED))
     rolled = run.link("rollout", lambda: answer.rollout(context, plan, plan.hash)) if plan.changes else None
     page = run.link("report", lambda: answer.report(context))
     return DemoResult(outcomes=outcomes, recommendation=recommendation, rollout=rolled, report=page, seconds=0.0)

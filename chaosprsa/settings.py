@@ -162,7 +162,13 @@ class SafetyTable(Table):
         4000
     )
     max_memory_limit_mib: Annotated[int, Field(ge=16, description="Per container; 8192, what fits most nodes.")] = 8192
-    min_replicas: Annotated[int, Field(ge=1, description="Per service; 1.")] = 1
+    min_replicas: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Per service; 2, so that one pod's end is no outage. A service that has fewer may keep them.",
+        ),
+    ] = 2
     canary_s: Annotated[
         float,
         Field(

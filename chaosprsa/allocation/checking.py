@@ -7,7 +7,8 @@ import numpy as np
 
 from chaosprsa.types import Allocation, Outcome, Slo, Verdict
 
-Check = Callable[[Allocation], tuple[Outcome, ...]]
+# (an allocation at the shadow's scale, ids of the issues it is meant to survive, the most binding first) -> outcomes
+Check = Callable[[Allocation, tuple[str, ...]], tuple[Outcome, ...]]
 MOST_CHECKS = 2
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from chaosprsa.allocation.greedy import Found, lowered, repaired
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import fine_tune
-from chaosprsa.allocation.scores import Objective
+from chaosprsa.allocation.scores import Objective, shares_used
 from chaosprsa.allocation.search import search
 from chaosprsa.allocation.space import Ints, Space, build_space
 from chaosprsa.allocation.threats import representatives, usual_load
@@ -84,6 +84,13 @@ class Engine:
     def holding(self, point: Ints) -> Rehearsal:
         """The issues that can be survived, each in the world that is hard for this point."""
         return Objective(self.space, self.final, reference=point).rehearsal
+
+    def most_binding(self, point: Ints) -> tuple[str, ...]:
+        """Ids of the issues, as predicted, by how much of the SLO each uses at this point; the most first."""
+        predicted = self.final.only(np.flatnonzero(self.final.worlds.nominal))
+        used = shares_used(predicted(self.space.capacity(point[None])), self.case.slo)[0]
+        order = [predicted.issues[predicted.worlds.issue[row]].id for row in np.argsort(-used, kind="stable")]
+        return tuple(issue for issue in order if issue != self._usual.id)
 
     def propose(
         self,

@@ -45,7 +45,7 @@ def recommend(
     """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
 
     load: at production's entry. scale: the shadow's share of it. storage: where the Optuna study is written, none if
-    None. check: plays an allocation (at the shadow's scale) and returns its outcomes; asked at most twice. phases_s:
+    None. check: plays an allocation (at the shadow's scale), asked at most twice. phases_s:
     a trial's fault and after phases, by which the twin judges too. trials: Optuna's. timeout_s: users give up after it.
 
     Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be.
@@ -102,7 +102,9 @@ def _consider(run: Run, first: Candidate, check: Check | None, progress: Progres
         expected = frozenset(issue.id for issue in engine.case.issues)
         if engine.twin.fit.trusted:
             expected -= {issue.id for issue in engine.hopeless} | run.shown(candidate.point).coarse
-        told = checked(number, check(small), expected)
+        order = engine.most_binding(candidate.point)
+        ids = tuple(issue for issue in order if issue in expected) or order
+        told = checked(number, check(small, ids), expected)
         run.outcomes += told.outcomes
         run.words += told.words
         run.considered.append(Considered(candidate.point, candidate, told, run.shown(candidate.point)))

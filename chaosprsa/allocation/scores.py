@@ -60,7 +60,7 @@ class Objective:
         lived = [bool(self._most[worlds.nominal & (worlds.issue == number)][0] <= 0) for number in range(len(issues))]
         self.survivable = tuple(issue for issue, lives in zip(issues, lived, strict=True) if lives)
         self.hopeless = tuple(issue for issue, lives in zip(issues, lived, strict=True) if not lives)
-        used = _used(judged, rehearsal.slo)[1]
+        used = shares_used(judged, rehearsal.slo)[1]
         wanted = [number for number, issue in enumerate(issues) if among is None or issue.id in among]
         self._bind([self._hard_world(number, used) for number in wanted if lived[number] or not any(lived)])
 
@@ -73,7 +73,7 @@ class Objective:
     def hardened(self, point: Ints) -> bool:
         """Add the worlds that are hard for this point and that it does not survive; whether there were any."""
         judged = self._whole(self.space.capacity(point[None]))
-        used, violation = _used(judged, self._whole.slo)[0], judged.violation[0]
+        used, violation = shares_used(judged, self._whole.slo)[0], judged.violation[0]
         known = {int(self._whole.worlds.issue[row]) for row in self._rows}
         hard = [self._hard_world(number, used) for number in sorted(known)]
         more = [row for row in hard if violation[row] > 0 >= self._most[row] and row not in self._rows]
@@ -96,7 +96,7 @@ class Objective:
         missed = np.maximum(judged.violation - self._allowance, 0.0)
         violation = missed.max(axis=1, initial=0.0)
         potential = np.where(missed > 0, judged.potential, 0.0).sum(axis=1)
-        tightness = (np.minimum(_used(judged, self.rehearsal.slo), 10.0) ** SOFT).sum(axis=1) ** (1 / SOFT)
+        tightness = (np.minimum(shares_used(judged, self.rehearsal.slo), 10.0) ** SOFT).sum(axis=1) ** (1 / SOFT)
         for failed in self.refuted:
             beaten = (points <= failed).all(axis=(1, 2))
             violation = np.where(beaten, np.maximum(violation, 0.01), violation)
@@ -104,7 +104,7 @@ class Objective:
         return Scores(self.space.cost_month(points), violation, potential, tightness)
 
 
-def _used(judged: Judged, slo: Slo) -> Floats:
+def shares_used(judged: Judged, slo: Slo) -> Floats:
     """Share of the SLO's latency or failures that is used, whichever is more."""
     used = np.maximum(judged.latency_s * 1000 / slo.latency_ms, judged.failed / max(1 - slo.success_ratio, 1e-3))
     return np.asarray(used, dtype=np.float64)

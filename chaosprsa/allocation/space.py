@@ -137,7 +137,7 @@ def _least(present: Ints, twin: Twin, at: int, safety: SafetyTable) -> Ints:
     wanted = int(np.ceil(memory * MEMORY_HEADROOM)) if np.isfinite(memory) else int(present[MEMORY])
     return np.array(
         [
-            safety.min_replicas,
+            min(safety.min_replicas, int(present[REPLICAS])),
             min(CPU_FLOOR_MILLICORES, int(present[CPU])),
             min(max(wanted, 16), int(present[MEMORY])),
         ]

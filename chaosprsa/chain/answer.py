@@ -1,7 +1,7 @@
 """Links 7 to 9: recommend, rollout, report."""
 
+import itertools
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,15 +19,17 @@ from chaosprsa.report import render_report
 from chaosprsa.rollout.experiment import rollout_experiment
 from chaosprsa.rollout.plan import build_plan
 from chaosprsa.rollout.run import run_rollout
-from chaosprsa.types import Allocation, Outcome, Recommendation, RolloutOutcome, RolloutPlan, Study, Verdict
+from chaosprsa.types import Allocation, Outcome, Recommendation, RolloutOutcome, RolloutPlan, Study
 
-CHECKED_ISSUES = 2  # played again with the candidate: each costs as long as its trial
 FORECAST_STEP_S = 900.0
 RECOMMENDATION, PLAN, EXPERIMENT, OPTUNA = "recommendation.json", "plan.json", "rollout.experiment.json", "study.log"
 
 
-def recommend(context: Context, study_name: str, seed: int, *, check: bool) -> tuple[Recommendation, RolloutPlan]:
-    """Search, check the best in the shadow, write the recommendation, its plan and its experiment."""
+def recommend(context: Context, study_name: str, seed: int, checked: int) -> tuple[Recommendation, RolloutPlan]:
+    """Search, check the best in the shadow, write the recommendation, its plan and its experiment.
+
+    checked: how many issues a candidate is played against, the most binding first; each costs as long as a trial.
+    """
     settings, study = context.settings, read_study(context, study_name)
     outcomes = read_outcomes(context.workspace.outcomes(study.name))
     cluster, folder = context.cluster(), context.workspace.recommendation
@@ -45,7 +47,7 @@ def recommend(context: Context, study_name: str, seed: int, *, check: bool) -> t
         now=utc_now(),
         namespace=study.namespace,
         storage=folder / OPTUNA,
-        check=_checker(context, study, outcomes) if check else None,
+        check=_checker(context, study, checked) if checked else None,
         progress=context.progress,
         phases_s=(settings.trial.fault_s, settings.trial.after_s),
     )
@@ -72,15 +74,12 @@ def read_outcomes(folder: Path) -> tuple[Outcome, ...]:
     return tuple(read_document(file, Outcome) for file in files)
 
 
-def _checker(context: Context, study: Study, outcomes: Sequence[Outcome]) -> Check:
-    """Plays the issues that are not survived now, else the first ones, with a candidate (shadow scale)."""
-    failed = [outcome.issue.id for outcome in outcomes if outcome.verdict is not Verdict.PASSED]
-    every = [item.issue.id for item in study.items]
-    ids = [issue for issue in every if issue in failed] or every
-    tries = iter(range(1, 100))
+def _checker(context: Context, study: Study, most: int) -> Check:
+    """Plays a candidate (shadow scale) against the most binding issues, each into a folder of its own."""
+    tries = itertools.count(1)
 
-    def check(candidate: Allocation) -> tuple[Outcome, ...]:
-        return play(context, study, ids[:CHECKED_ISSUES], f"-check{next(tries)}", candidate)
+    def check(candidate: Allocation, issues: tuple[str, ...]) -> tuple[Outcome, ...]:
+        return play(context, study, issues[:most], f"-check{next(tries)}", candidate)
 
     return check
 

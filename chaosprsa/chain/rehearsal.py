@@ -1,5 +1,7 @@
 """Links 5 and 6: the shadow and the trials."""
 
+from collections.abc import Sequence
+
 import chaosprsa.cluster.shadowing as shadows
 from chaosprsa.chain.context import Context
 from chaosprsa.documents import read_document
@@ -49,7 +51,9 @@ def trial(context: Context, study_name: str, issue: str | None = None) -> tuple[
     return play(context, study, [issue] if issue else ids, "", None)
 
 
-def play(context: Context, study: Study, ids: list[str], suffix: str, given: Allocation | None) -> tuple[Outcome, ...]:
+def play(
+    context: Context, study: Study, ids: Sequence[str], suffix: str, given: Allocation | None
+) -> tuple[Outcome, ...]:
     """Play these issues with the allocation `given` (shadow scale); outcomes go to ISSUE+suffix folders."""
     cluster, prometheus = context.cluster(), context.prometheus()
     folder = context.workspace.study(study.name)

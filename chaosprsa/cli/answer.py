@@ -12,12 +12,17 @@ from chaosprsa.progress import one_step
 @click.command()
 @study_option
 @click.option(
-    "--check/--no-check", default=True, show_default=True, help="Check the best candidate again in the shadow."
+    "--check",
+    "checked",
+    type=click.IntRange(0, 100),
+    default=2,
+    show_default=True,
+    help="How many issues the best candidate is played against again, the most binding first; 0: none.",
 )
 @seed_option
 @settings_option
 @json_option
-def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: bool) -> None:
+def recommend(study: str, checked: int, seed: int, settings_file: Path, as_json: bool) -> None:
     """Find the cheapest allocation that survives the study's issues; write it, and its rollout, to recommendation/.
 
     Example: chaos prsa recommend --study next
@@ -30,7 +35,7 @@ def recommend(study: str, check: bool, seed: int, settings_file: Path, as_json: 
 
     with one_step("searching") as progress:
         context = load(settings_file, progress)
-        found, plan = answer.recommend(context, study, seed, check=check)
+        found, plan = answer.recommend(context, study, seed, checked)
     text = recommendation_table(found) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
     show(as_json, {"recommendation": to_json(found), "plan": to_json(plan)}, text)
     raise SystemExit(0 if all(survival.recommended for survival in found.survivals) else 1)

@@ -251,9 +251,10 @@ def _judge_delay(service: str, canary: Traffic, stable: Traffic, entry: Traffic,
     then_ms = entry.latency_ms(slo.latency_percentile) + max(delay_ms, 0.0)
     slower = by_chance < alpha and delay_ms > 0
     phase = FAILED if slower and then_ms > slo.latency_ms else SUCCESSFUL
-    told = f"{delay_ms:.0f} ms slower than" if slower else "as quick as"
-    reason = (
-        f"{service}: the canary is {told} the stable pods; with it everywhere {slo.service}'s "
-        f"p{slo.latency_percentile:g} is about {then_ms:.0f} ms (objective {slo.latency_ms:g})"
-    )
+    reason = f"{service}: the canary is as quick as the stable pods"
+    if slower:
+        reason = (
+            f"{service}: the canary is {delay_ms:.0f} ms slower than the stable pods; with it everywhere "
+            f"{slo.service}'s p{slo.latency_percentile:g} is about {then_ms:.0f} ms (objective {slo.latency_ms:g})"
+        )
     return Judgement(phase=phase, reason=reason, measures={"delay_ms": delay_ms, "entry_then_ms": then_ms})

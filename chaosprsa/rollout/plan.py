@@ -46,7 +46,7 @@ def build_plan(
             continue
         if after.service not in kinds:
             raise BadInput(f"{namespace}/{after.service}: no Deployment or StatefulSet is there; was it renamed?")
-        _check_limits(after, safety)
+        _check_limits(before, after, safety)
         change = ServiceChange(service=after.service, kind=kinds[after.service], before=before, after=after)
         changes.append(change)
     parents = (recommendation.lineage,)
@@ -131,7 +131,7 @@ def depths(topology: Topology) -> dict[str, int]:
     return {service: depth.get(service, 0) for service in topology.services}
 
 
-def _check_limits(after: ServiceAllocation, safety: SafetyTable) -> None:
+def _check_limits(before: ServiceAllocation, after: ServiceAllocation, safety: SafetyTable) -> None:
     limits = (
         ("replicas", after.replicas, safety.max_replicas, "max_replicas"),
         (
@@ -145,7 +145,7 @@ def _check_limits(after: ServiceAllocation, safety: SafetyTable) -> None:
     for name, value, most, setting in limits:
         if value > most:
             raise Refused(f"{after.service}: {name} would be {value}, above [safety] {setting} = {most}")
-    if after.replicas < safety.min_replicas:
+    if after.replicas < min(safety.min_replicas, before.replicas):
         raise Refused(
             f"{after.service}: replicas would be {after.replicas}, below [safety] min_replicas = {safety.min_replicas}"
         )

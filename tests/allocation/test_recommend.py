@@ -110,7 +110,7 @@ def test_says_when_the_shadow_was_not_asked(answer):
 def test_a_pass_in_the_shadow_makes_it_surer(ask, outcomes, answer):
     asked = []
 
-    def check(allocation):
+    def check(allocation, _issues):
         asked.append(allocation)
         return judged(outcomes[:3], allocation, Verdict.PASSED)
 
@@ -124,7 +124,7 @@ def test_a_pass_in_the_shadow_makes_it_surer(ask, outcomes, answer):
 def test_a_counterexample_is_never_recommended_and_something_more_generous_is_tried(ask, shop, outcomes):
     asked = []
 
-    def check(allocation):
+    def check(allocation, _issues):
         asked.append(allocation)
         surge = [one for one in outcomes if one.issue.fault is Fault.TRAFFIC_SURGE]
         return judged(surge, allocation, Verdict.FAILED if len(asked) == 1 else Verdict.PASSED)
@@ -137,7 +137,7 @@ def test_a_counterexample_is_never_recommended_and_something_more_generous_is_tr
 
 
 def test_two_counterexamples_leave_less_confidence_and_say_so(ask, outcomes, answer):
-    checked = ask(check=lambda allocation: judged(outcomes, allocation, Verdict.FAILED))
+    checked = ask(check=lambda allocation, _issues: judged(outcomes, allocation, Verdict.FAILED))
     assert checked.confidence < answer.confidence
     assert len([word for word in checked.checks if "failed" in word]) >= 2
     # nothing that was tried loses less than production as it is
@@ -146,7 +146,7 @@ def test_two_counterexamples_leave_less_confidence_and_say_so(ask, outcomes, ans
 
 
 def test_a_shadow_that_could_not_tell_is_no_evidence(ask, outcomes, answer):
-    checked = ask(check=lambda allocation: judged(outcomes, allocation, Verdict.INCONCLUSIVE))
+    checked = ask(check=lambda allocation, _issues: judged(outcomes, allocation, Verdict.INCONCLUSIVE))
     assert checked.confidence <= answer.confidence
     assert {one.evidence for one in checked.survivals} == {"twin"}
     assert any("could not tell" in note for note in checked.notes)
@@ -173,7 +173,9 @@ def test_an_untrusted_twin_changes_nothing_by_itself(ask, contradictory):
 
 
 def test_an_untrusted_twins_candidate_is_recommended_where_the_shadow_passes_it(ask, contradictory, outcomes):
-    untrusted = ask(outcomes=contradictory, check=lambda allocation: judged(outcomes[:2], allocation, Verdict.PASSED))
+    untrusted = ask(
+        outcomes=contradictory, check=lambda allocation, _issues: judged(outcomes[:2], allocation, Verdict.PASSED)
+    )
     assert untrusted.recommended != untrusted.now
     assert untrusted.confidence < 0.75
     assert {one.evidence for one in untrusted.survivals} == {"shadow", "none"}
