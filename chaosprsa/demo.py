@@ -20,7 +20,7 @@ from chaosprsa.lab.topology import LabTopology
 from chaosprsa.progress import Steps, steps
 from chaosprsa.settings import SafetyTable, ShadowTable, TrialTable, read_settings
 from chaosprsa.settings_file import render_settings
-from chaosprsa.types import Outcome, Recommendation, RolloutOutcome, Verdict
+from chaosprsa.types import Outcome, Prices, Recommendation, RolloutOutcome, Verdict
 from chaosprsa.workspace import Workspace
 
 Result = TypeVar("Result")
@@ -59,6 +59,7 @@ class DemoResult:
     outcomes: tuple[Outcome, ...]
     recommendation: Recommendation
     rollout: RolloutOutcome | None
+    prices: Prices
     report: Path
     seconds: float
 
@@ -145,7 +146,14 @@ def _links(run: _Run, history: Path | None) -> DemoResult:
     recommendation, plan = run.link("recommend", lambda: answer.recommend(context, STUDY, run.seed, CHECKED))
     rolled = run.link("rollout", lambda: answer.rollout(context, plan, plan.hash)) if plan.changes else None
     page = run.link("report", lambda: answer.report(context))
-    return DemoResult(outcomes=outcomes, recommendation=recommendation, rollout=rolled, report=page, seconds=0.0)
+    return DemoResult(
+        outcomes=outcomes,
+        recommendation=recommendation,
+        rollout=rolled,
+        prices=context.settings.price_list,
+        report=page,
+        seconds=0.0,
+    )
 
 
 def _settings(run: _Run, history: Path) -> Context:

@@ -36,7 +36,9 @@ def recommend(study: str, checked: int, seed: int, settings_file: Path, as_json:
     with one_step("searching") as progress:
         context = load(settings_file, progress)
         found, plan = answer.recommend(context, study, seed, checked)
-    text = recommendation_table(found) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
+    text = (
+        recommendation_table(found, context.settings.price_list) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
+    )
     show(as_json, {"recommendation": to_json(found), "plan": to_json(plan)}, text)
     raise SystemExit(0 if all(survival.recommended for survival in found.survivals) else 1)
 

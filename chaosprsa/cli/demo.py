@@ -30,7 +30,7 @@ def demo(history: Path | None, folder: Path, seed: int, as_json: bool) -> None:
     lines = [
         outcomes_table(result.outcomes),
         "",
-        recommendation_table(result.recommendation),
+        recommendation_table(result.recommendation, result.prices),
         "",
         rollout_table(result.rollout) if result.rollout else "nothing to roll out: the allocation is right as it is",
         "",

@@ -11,6 +11,7 @@ from chaosprsa.types import (
     Interval,
     Outcome,
     Phase,
+    Prices,
     Recommendation,
     RolloutOutcome,
     RolloutPlan,
@@ -81,17 +82,21 @@ def _fault_latency(outcome: Outcome) -> str:
     return "no data" if latency_ms is None else f"{latency_ms:.0f} ms"
 
 
-def recommendation_table(answer: Recommendation) -> str:
-    """Service, now, recommended, cost change; then what is survived."""
+def recommendation_table(answer: Recommendation, prices: Prices) -> str:
+    """Service, now, recommended, cost change a month; then what is survived."""
     rows = []
     for now, to in zip(answer.now.services, answer.recommended.services, strict=True):
-        rows.append((now.service, allocation(now), allocation(to) if to != now else "as it is"))
+        cost = to.cost_month(prices) - now.cost_month(prices)
+        changed = to != now
+        rows.append(
+            (now.service, allocation(now), allocation(to) if changed else "as it is", f"{cost:+.2f}" if changed else "")
+        )
     change = answer.cost_recommended_month - answer.cost_now_month
     share = change / answer.cost_now_month if answer.cost_now_month else 0.0
     survived = [survival for survival in answer.survivals if survival.recommended]
     already = [survival for survival in answer.survivals if survival.now]
     lines = [
-        table(("service", "now", "recommended"), rows),
+        table(("service", "now", "recommended", f"{answer.currency} a month"), rows),
         "",
         f"cost      {answer.cost_recommended_month:.2f} {answer.currency} a month, {change:+.2f} ({share:+.0%})",
         f"survives  {len(survived)} of {len(answer.survivals)} issues (now: {len(already)})",
