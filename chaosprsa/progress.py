@@ -38,6 +38,8 @@ class Steps:
         """The step before has ended; this one begins."""
         self._close()
         self._now, self._step_began = step, time.monotonic()
+        if not self._bar.console.is_terminal:
+            self._bar.console.print(f"  {step} ...", highlight=False)  # a log has no bar to watch
         self(step)
 
     def __call__(self, doing: str, share: float | None = None) -> None:

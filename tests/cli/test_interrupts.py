@@ -35,13 +35,11 @@ def running_below(folder):
 
 def test_learn_interrupted_leaves_no_bundle(folder):
     folder.settings(history="history")
-    lab_history(2.0, 1, None, folder.path / "history")
+    lab_history(7.0, 1, None, folder.path / "history")
     before = folder.files()
     process = start(folder.path, "learn")
-    for line in process.stderr:
-        if "learn" in line:
-            break
-        time.sleep(0.01)
+    assert "learning ..." in process.stderr.readline()
+    time.sleep(0.3)
     interrupt(process)
     assert folder.files() == before
 
@@ -51,9 +49,8 @@ def test_learn_interrupted_leaves_no_bundle(folder):
 @pytest.mark.parametrize("when", ["learn", "trial", "recommend"])
 def test_a_demo_interrupted_ends_its_lab_and_everything_it_started(tmp_path, when):
     process = start(tmp_path, "demo", "--dir", "run")
-    order = {"learn": "init", "trial": "shadow", "recommend": "trial"}
     for line in process.stderr:
-        if line.strip().startswith(order[when]):
+        if line.strip() == f"{when} ...":
             break
     time.sleep(2.0)
     interrupt(process)
