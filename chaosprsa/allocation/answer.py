@@ -76,6 +76,7 @@ def _notes(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
     yield from _about_the_twin(run)
     yield from _about_what_is_lost(run, chosen, present)
     yield from _about_the_shadow(run, chosen)
+    yield from _about_passes_now(run, present)
     yield from run.engine.space.notes
 
 
@@ -113,6 +114,18 @@ def _why_nothing_changes(run: Run) -> str:
     if not run.engine.twin.fit.trusted:
         return "production stays as it is: no candidate has passed in the shadow, and the twin alone is no evidence"
     return "production stays as it is: no candidate loses less, or as little for less money"
+
+
+def _about_passes_now(run: Run, present: Considered) -> Iterator[str]:
+    """Where the reader saw a trial pass, and reads that production would not survive it."""
+    told, passed = present.verdicts, present.shown.passed
+    for issue in run.engine.case.issues:
+        if passed.get(issue.id) and told.survived[issue.id] is False:
+            named = ", ".join(present.shown.roomier)
+            yield (
+                f"{in_words(issue)}: its trial passed, but in the shadow {named} had more pods for the load than "
+                "production has (pods are whole); at production's own scale and peak the twin expects a miss"
+            )
 
 
 def _about_the_shadow(run: Run, chosen: Considered) -> Iterator[str]:

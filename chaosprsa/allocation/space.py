@@ -148,8 +148,8 @@ def _fixed(twin: Twin) -> NDArray[np.bool_]:
     visits = twin.graph.visits
     rows = []
     for at, name in enumerate(twin.graph.services):
-        idle = visits[at] <= 1e-6
-        rows.append((idle or name in twin.loose, idle or name in twin.loose, idle or _unseen(twin, at)))
+        unknown = visits[at] <= 1e-6 or name in twin.loose
+        rows.append((unknown, unknown, unknown or _unseen(twin, at)))
     return np.array(rows, dtype=np.bool_)
 
 

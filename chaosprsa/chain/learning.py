@@ -54,7 +54,7 @@ def _found(system: System, context: str, prometheus: str, history: str) -> Found
         stateful=tuple(item.service for item in system.workloads if item.kind == "StatefulSet"),
         entry=entry,
         edges=edges,
-        latency_p99_ms=_median(seen, LATENCY, entry) if seen else None,
+        latency_p99_ms=_usually_at_most(seen, LATENCY, entry) if seen else None,
         endpoints=endpoints_of(annotations, f"namespace {system.namespace}, the Service of {entry}"),
         prometheus=prometheus,
         history=history,
@@ -80,9 +80,17 @@ def _edges(seen: History, services: Sequence[str]) -> Iterator[tuple[str, str, f
 
 
 def _median(seen: History, metric: str, component: str) -> float | None:
+    return _quantile(seen, metric, component, 0.5)
+
+
+def _usually_at_most(seen: History, metric: str, component: str) -> float | None:
+    return _quantile(seen, metric, component, 0.9)
+
+
+def _quantile(seen: History, metric: str, component: str, share: float) -> float | None:
     table = seen.table(metric)
     values = table[component].dropna() if component in table else ()
-    return float(np.median(values)) if len(values) else None
+    return float(np.quantile(values, share)) if len(values) else None
 
 
 def learn(context: Context, history: Path | None, seed: int) -> Bundle:

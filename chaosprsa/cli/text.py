@@ -17,6 +17,7 @@ from chaosprsa.types import (
     RolloutPlan,
     ServiceAllocation,
     SimulatedIssue,
+    Verdict,
 )
 
 WIDTH = 118
@@ -134,4 +135,5 @@ def rollout_table(outcome: RolloutOutcome) -> str:
     ]
     end = "production is as it was before" if outcome.restored else "production has the new allocation"
     lines = [table(("step", "verdict", "took", "detail"), rows), "", f"rollout {outcome.verdict.value}: {end}"]
-    return "\n".join([*lines, *(f"  {reason}" for reason in outcome.reasons)])
+    why = () if outcome.verdict is Verdict.PASSED else outcome.reasons  # a pass is told by its steps
+    return "\n".join([*lines, *(f"  {reason}" for reason in why)])

@@ -44,7 +44,9 @@ def told(before: Resources | None, after: Resources) -> str:
 
 def told_all(workload: Workload, wanted: ServiceAllocation) -> str:
     """The same, and the replicas."""
-    return f"replicas {workload.replicas} -> {wanted.replicas}, {told(workload.resources, wanted.resources)}"
+    moved = f"replicas {workload.replicas} -> {wanted.replicas}"
+    same = workload.replicas == wanted.replicas
+    return ", ".join([*([] if same else [moved]), told(workload.resources, wanted.resources)])
 
 
 def differs(workload: Workload, wanted: ServiceAllocation) -> bool:

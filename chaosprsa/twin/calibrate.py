@@ -80,7 +80,7 @@ def _demand(seen: Observed, services: Sequence[str]) -> tuple[Floats, Floats, tu
             demand[at], spread[at] = middle, sure
         else:
             loose.append(name)
-            notes.append(f"{name}: no CPU use with enough requests was seen; its CPU is left as it is")
+            notes.append(f"{name}: no CPU use with enough requests was seen; it is left as it is")
     return demand, spread, tuple(loose), tuple(notes)
 
 
