@@ -89,7 +89,7 @@ def recommendation(**changed):
 
 def plan(safety=None, kinds=None, **changed):
     kinds = dict.fromkeys(SERVICES, "Deployment") if kinds is None else kinds
-    return build_plan(recommendation(**changed), "shop", kinds, SLO, safety or SafetyTable(), TOPOLOGY)
+    return build_plan(recommendation(**changed), "shop", kinds, SLO, safety or SafetyTable(min_replicas=1), TOPOLOGY)
 
 
 def test_only_what_changes_is_in_the_plan():
