@@ -191,9 +191,9 @@ def write_bytes(path: Path, content: bytes) -> Path:
     return path
 
 
-def json_schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a document. Raises KeyError for an unknown name."""
-    schema = _adapter(DOCUMENTS[name]).json_schema(mode="serialization")
+def json_schema(name: str, noun: type | None = None) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a document; noun: of one that isn't in DOCUMENTS. KeyError: no such name."""
+    schema = _adapter(noun or DOCUMENTS[name]).json_schema(mode="serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["$id"] = f"chaosprsa/{name}/{VERSION}"
     schema["properties"]["schema"] = {"const": schema["$id"]}

@@ -18,7 +18,8 @@ from pydantic_core import PydanticUndefined
 import chaosprsa
 from chaosprsa import errors
 from chaosprsa.cli import prsa
-from chaosprsa.documents import DOCUMENTS, json_schema, write_text
+from chaosprsa.documents import write_text
+from chaosprsa.schemas import NAMES, schema_named
 from chaosprsa.settings import Settings, SloTable
 
 PATH = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -159,9 +160,9 @@ def _documents() -> Iterator[str]:
         'Every file that crosses a command is JSON with `"schema": "chaosprsa/NAME/VERSION"`.\n'
         "`chaos prsa schema NAME` prints the whole JSON Schema.\n"
     )
-    schemas = {name: json_schema(name) for name in DOCUMENTS}
+    schemas = {name: schema_named(name) for name in NAMES if name != "settings"}
     for name, schema in schemas.items():
-        yield f"### {name}\n\n{_first(DOCUMENTS[name].__doc__)} Schema `{schema['$id']}`.\n"
+        yield f"### {name}\n\n{_first(schema.get('description'))} Schema `{schema['$id']}`.\n"
         yield _fields(schema)
     yield "### Parts of documents\n"
     parts = {title: part for schema in schemas.values() for title, part in schema.get("$defs", {}).items()}

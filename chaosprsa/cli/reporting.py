@@ -6,8 +6,6 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import json_option, settings_option, show
-from chaosprsa.documents import DOCUMENTS, json_schema
-from chaosprsa.errors import BadInput
 from chaosprsa.progress import one_step
 
 
@@ -38,9 +36,6 @@ def schema(name: str | None) -> None:
 
     Exit codes: 0 printed, 2 no such document.
     """
-    if name is None:
-        click.echo("\n".join(sorted(DOCUMENTS)))
-    elif name in DOCUMENTS:
-        click.echo(json.dumps(json_schema(name), indent=1))
-    else:
-        raise BadInput(f"there is no document {name!r}; there are: {', '.join(sorted(DOCUMENTS))}")
+    from chaosprsa.schemas import NAMES, schema_named
+
+    click.echo("\n".join(NAMES) if name is None else json.dumps(schema_named(name), indent=1))

@@ -11,7 +11,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,23 @@ CLASSIFIER = "precursors.skops"
 # A classifier of another minor version may load and answer otherwise.
 CHECKED = "scikit-learn"
 PACKAGES = ("chaosprsa", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """manifest.json: what was learned from, with what, and the SHA-256 of every other file."""
+
+    lineage: Lineage
+    seed: int
+    window: Window
+    samples: int
+    step_s: float
+    components: tuple[str, ...]
+    metrics: tuple[str, ...]
+    incidents: Mapping[str, float]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...]
+    files: Mapping[str, str]
 
 
 def learn(history: History, topology: Topology | None = None, seed: int = 0, progress: Progress = silent) -> Bundle:
@@ -97,20 +114,20 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
 
 
 def _manifest(bundle: Bundle, history: History, files: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "lineage": to_json(bundle.lineage),
-        "seed": bundle.seed,
-        "window": to_json(bundle.window),
-        "samples": len(history.metrics),
-        "step_s": history.step_s,
-        "components": list(history.components),
-        "metrics": list(history.metric_names),
-        "incidents": {"count": len(history.incidents), "days": bundle.incidents.days},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "notes": list(bundle.notes),
-        "files": dict(files),
-    }
+    manifest = Manifest(
+        lineage=bundle.lineage,
+        seed=bundle.seed,
+        window=bundle.window,
+        samples=len(history.metrics),
+        step_s=history.step_s,
+        components=history.components,
+        metrics=history.metric_names,
+        incidents={"count": len(history.incidents), "days": bundle.incidents.days},
+        versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        notes=bundle.notes,
+        files=files,
+    )
+    return {"schema": SCHEMA, **to_json(manifest)}
 
 
 def _dumped(values: Any) -> bytes:

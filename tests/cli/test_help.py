@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from chaosprsa.cli import prsa
-from chaosprsa.documents import DOCUMENTS
+from chaosprsa.schemas import NAMES
 
 
 def commands(group=prsa, path=()):
@@ -26,7 +26,7 @@ def test_help_shows_an_example_and_the_exit_codes(path):
     assert "Exit codes: 0" in result.output
 
 
-@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "settings"])
 def test_schema_prints_every_document(name):
     result = CliRunner().invoke(prsa, ["schema", name])
     assert result.exit_code == 0
