@@ -31,7 +31,7 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
     checked: how many issues a candidate is played against, the most binding first; each costs as long as a trial.
     """
     settings, study = context.settings, read_study(context, study_name)
-    outcomes = read_outcomes(context.workspace.outcomes(study.name))
+    outcomes = read_outcomes(context.workspace.outcomes(study.name), study)
     cluster, folder = context.cluster(), context.workspace.recommendation
     answer = find_allocation(
         outcomes=outcomes,
@@ -66,12 +66,14 @@ def entry_load(bundle: Bundle, horizon: timedelta) -> EntryLoad:
     return EntryLoad(base_per_s=float(np.mean(forecast.mean)), peak_per_s=float(np.max(forecast.high)))
 
 
-def read_outcomes(folder: Path) -> tuple[Outcome, ...]:
-    """Every outcome below a study's folder, checks included. Raises BadInput where there is none."""
-    files = sorted(folder.glob("*/outcome.json"))
-    if not files:
-        raise BadInput(f"{folder}: no outcome is there; play the study first: chaos prsa trial")
-    return tuple(read_document(file, Outcome) for file in files)
+def read_outcomes(folder: Path, study: Study) -> tuple[Outcome, ...]:
+    """The study's outcomes, checks included; not those of an earlier study of its name. BadInput: there is none."""
+    found = [read_document(file, Outcome) for file in sorted(folder.glob("*/outcome.json"))]
+    ours = tuple(outcome for outcome in found if study.lineage.id in outcome.lineage.parents)
+    if not ours:
+        why = "those there are of an earlier study of its name" if found else "none is there"
+        raise BadInput(f"{folder}: no outcome of study {study.name!r} ({why}); play it first: chaos prsa trial")
+    return ours
 
 
 def _checker(context: Context, study: Study, most: int) -> Check:

@@ -81,7 +81,7 @@ class Contents:
 def read_contents(workspace: Workspace, settings: Settings, now: datetime) -> Contents:
     """Raises InvalidDocument for a file that is there and can't be read."""
     studies = tuple(read_document(path, Study) for path in sorted(workspace.root.glob("generated/*/study.json")))
-    trials = _trials(workspace)
+    trials = _trials(workspace, studies)
     return Contents(
         settings=settings,
         now=now,
@@ -116,7 +116,8 @@ def _optional(path: Path, noun: type[Noun]) -> Noun | None:
     return read_document(path, noun) if path.exists() else None
 
 
-def _trials(workspace: Workspace) -> tuple[Trial, ...]:
+def _trials(workspace: Workspace, studies: tuple[Study, ...]) -> tuple[Trial, ...]:
+    """Those of the studies that are there; what an earlier study of the same name left is past."""
     paths = sorted(workspace.root.glob("outcomes/*/*/outcome.json"))
     found = [
         Trial(
@@ -126,7 +127,9 @@ def _trials(workspace: Workspace) -> tuple[Trial, ...]:
         )
         for path in paths
     ]
-    return tuple(sorted(found, key=lambda trial: trial.outcome.started))
+    present = {study.name: study.lineage.id for study in studies}
+    ours = [one for one in found if present.get(one.study) in (None, *one.outcome.lineage.parents)]
+    return tuple(sorted(ours, key=lambda trial: trial.outcome.started))
 
 
 def _unplayed(studies: tuple[Study, ...], trials: tuple[Trial, ...]) -> tuple[tuple[str, str], ...]:

@@ -182,3 +182,14 @@ def test_init_never_replaces_a_file(folder):
 def test_a_demo_history_that_is_not_there(folder):
     refused(folder.run("demo", "--history", "nowhere"), 2, "nowhere", "normal form")
     assert folder.files() == []
+
+
+def test_outcomes_of_an_earlier_study_are_not_taken_for_this_ones(tmp_path):
+    from chaosprsa.chain.answer import read_outcomes  # heavy, and only here
+    from chaosprsa.documents import lineage
+    from chaosprsa.errors import BadInput
+    from chaosprsa.types import Study
+
+    study = Study(name="next", namespace="a", shadow="b", scale=1.0, seed=1, items=(), lineage=lineage("study", 1))
+    with pytest.raises(BadInput, match=r"none is there.*chaos prsa trial"):
+        read_outcomes(tmp_path, study)

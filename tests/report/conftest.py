@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +56,7 @@ SETTINGS = parse_settings(
     "chaosprsa.toml",
 )
 ROOT = lineage("bundle", "invented")
+STUDY = lineage("study", "invented")
 CASES = (
     (
         Fault.POD_KILL,
@@ -217,7 +219,7 @@ def make_outcome(case=CASES[0], **changes):
         "phases": (PhaseObservation(phase=Phase.FAULT, start_s=12, end_s=28, services=seen),),
         "journal": "journal.json",
         "profile": "profile.json",
-        "lineage": lineage("outcome", issue.id, [issue.lineage]),
+        "lineage": lineage("outcome", issue.id, [STUDY, issue.lineage]),
     }
     return Outcome(**{**values, **changes})
 
@@ -344,7 +346,7 @@ def write_workspace(root):
     workspace = Workspace(root)
     issues = [make_issue(case) for case in CASES]
     write_lines(workspace.issues / "issues.jsonl", issues)
-    study_lineage = lineage("study", "next", [issue.lineage for issue in issues])
+    study_lineage = replace(STUDY, parents=tuple(issue.lineage.id for issue in issues))
     items = tuple(
         StudyItem(issue=issue, experiment="e.json", profile="p.json", fault_start_s=12, fault_end_s=28)
         for issue in issues
