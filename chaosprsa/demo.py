@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from chaosprsa.chain import answer, labs, learning, rehearsal
 from chaosprsa.chain.context import Context, load, utc_now
 from chaosprsa.documents import to_json, write_text
-from chaosprsa.errors import BadInput
+from chaosprsa.errors import BadInput, Refused
 from chaosprsa.history.files import read_history
 from chaosprsa.lab.emulate import emulate
 from chaosprsa.lab.process import RunningLab, running_lab
@@ -87,6 +87,7 @@ def run_demo(folder: Path, history: Path | None, seed: int) -> DemoResult:
             f"{history}: there is no such folder; name one in the normal form (metrics, incidents, topology)"
         )
     workspace = Workspace(folder.resolve())
+    _claim(workspace)
     with steps(EXPECTED_S) as display, _environment():
         topology = _topology(history)
         display.begin("start the lab")
@@ -95,6 +96,17 @@ def run_demo(folder: Path, history: Path | None, seed: int) -> DemoResult:
             result = _links(_Run(workspace, lab, topology.rate_per_s, display, seed), history)
         display.end()
     return replace(result, seconds=time.monotonic() - began)
+
+
+def _claim(workspace: Workspace) -> None:
+    """The folder is the demo's: it replaces files there. Raises Refused where somebody's own settings are."""
+    mark = workspace.state / "demo"
+    if workspace.settings.exists() and not mark.exists():
+        raise Refused(
+            f"{workspace.settings}: it wasn't made by the demo, which would replace it and what lies beside it; name "
+            "another folder with --dir"
+        )
+    write_text(mark, "made by chaos prsa demo\n")
 
 
 @contextmanager

@@ -12,7 +12,7 @@
     │       ├── NotApproved        production without an approval of this very plan
     │       ├── Stopped            the stop switch is on
     │       └── Busy               another run holds the lease
-    └── Unavailable                exit 3: something outside is missing or broken, nothing can be said
+    └── Unavailable                exit 2: something outside is missing or broken, nothing can be said
         ├── SourceUnreachable      Prometheus, a file share
         │   └── QueryRefused       Prometheus answered, with a reason
         ├── ClusterUnreachable     no Kubernetes API
@@ -24,15 +24,13 @@ A message says what was wrong, where, and what to do. A class exists where someb
 
 
 class ChaosPrsaError(Exception):
-    """The root: catch it to catch them all."""
+    """The root: catch it to catch them all. Every one ends a command with 2; 1 and 3 are verdicts."""
 
-    exit_code = 3
+    exit_code = 2
 
 
 class BadInput(ChaosPrsaError):
     """Something the user gave can't be used; the message says how to mend it."""
-
-    exit_code = 2
 
 
 class InvalidSettings(BadInput):

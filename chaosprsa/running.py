@@ -60,7 +60,7 @@ def run_chaos(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            env={**os.environ, **_in_pod(), **environment},
             start_new_session=True,
             preexec_fn=_end_with_parent if _libc else None,  # noqa: PLW1509  # one prctl call, no lock taken
         )
@@ -71,6 +71,12 @@ def run_chaos(
             f"{problem or f'chaos ended with exit code {child.returncode}'} and wrote no journal{_last_words(log)}"
         )
     return ChaosRun(journal=journal, log=log, duration_s=time.monotonic() - began, problem=problem)
+
+
+def _in_pod() -> dict[str, str]:
+    """What chaosk8s wants to be told before it uses a pod's own account, as our client does unasked."""
+    inside = "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
+    return {"CHAOSTOOLKIT_IN_POD": "true"} if inside else {}
 
 
 def chaos_program() -> str:

@@ -8,7 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -153,11 +153,7 @@ class TrialTable(Table):
 class SafetyTable(Table):
     """[safety]: what must never be crossed."""
 
-    mode: Annotated[
-        Literal["recommend", "canary", "auto"],
-        Field(description="How far operation goes on its own; recommend: it changes nothing."),
-    ] = "recommend"
-    max_replicas: Annotated[int, Field(ge=1, description="Per service; 20.")] = 20
+    max_replicas: Annotated[int, Field(ge=1, description="Per service; 20, more than most services ever have.")] = 20
     max_cpu_limit_millicores: Annotated[int, Field(ge=10, description="Per container; 4000, what fits most nodes.")] = (
         4000
     )
@@ -176,7 +172,11 @@ class SafetyTable(Table):
         ),
     ] = 300.0
     settle_s: Annotated[
-        float, Field(ge=1, description="How long production is watched after promotion, seconds; 120.")
+        float,
+        Field(
+            ge=1,
+            description="How long production is watched after promotion, seconds; 120, several scrapes and HPA syncs.",
+        ),
     ] = 120.0
     lapse_hours: Annotated[
         float, Field(gt=0, description="A recommendation says nothing after this, hours; 24, the default horizon.")
@@ -261,6 +261,9 @@ def _check(settings: Settings, where: str) -> None:
     unknown = sorted(set(settings.slo) - set(settings.topology.services))
     if unknown:
         raise InvalidSettings(f"{where}, [slo.{unknown[0]}]: no such service in [topology] services")
+    others = sorted(set(settings.slo) - {entry})
+    if others:
+        raise InvalidSettings(f"{where}, [slo.{others[0]}]: only the entry's objective is judged; remove this one")
     strangers = sorted(set(settings.topology.stateful) - set(settings.topology.services))
     if strangers:
         raise InvalidSettings(f"{where}, [topology]: stateful names {strangers[0]}, which is not among its services")
@@ -277,7 +280,7 @@ def _explained(error: ValidationError, where: str) -> str:
     *tables, field = [str(part) for part in problem["loc"]]
     table = f", [{'.'.join(tables)}]" if tables else ""
     if problem["type"] == "missing":
-        return f"{where}{table}: {field} is missing"
+        return f"{where}{table}: {field} is missing; docs/reference.md lists every field, chaos prsa init writes them"
     if problem["type"] == "extra_forbidden":
         return f"{where}{table}: {field} is not a known field{_nearest(tables, field)}"
     return f"{where}{table}: {field} is {problem['input']!r}, expected: {problem['msg']}{_slip(problem)}"
@@ -289,7 +292,7 @@ def _nearest(tables: list[str], field: str) -> str:
         annotation = model.model_fields[table].annotation if table in model.model_fields else SloTable
         model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else SloTable
     close = difflib.get_close_matches(field, list(model.model_fields), n=1)
-    return f". Did you mean {close[0]}?" if close else ""
+    return f". Did you mean {close[0]}?" if close else f"; there are: {', '.join(model.model_fields)}"
 
 
 def _slip(problem: Any) -> str:

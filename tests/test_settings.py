@@ -46,7 +46,8 @@ def test_the_smallest_file_gives_nouns():
         ("topology.entry", "cart", r"there is no \[slo.cart\]"),
         ("shadow.namespace", "shop", r"\[shadow\]: namespace is production's own"),
         ("shadow.scale", 0, r"\[shadow\]: scale is 0"),
-        ("safety.mode", "yolo", r"\[safety\]: mode is 'yolo'"),
+        ("slo.cart.latency_ms", 5, r"\[slo.cart\]: only the entry's objective is judged"),
+        ("prices.colour", 3, r"\[prices\]: colour is not a known field; there are: cpu_core_hour"),
         ("prices.cpu_core_hour", -1, r"\[prices\]: cpu_core_hour is -1"),
     ],
 )

@@ -1,7 +1,8 @@
-"""`chaos prsa ...`: the command line, and the only place where rooms are wired together.
+"""`chaos prsa ...`: the command line.
 
-Each command reads the settings, calls one link of chain/ and prints. Exit codes: 0 done or passed, 1 a failed
-verdict, 2 bad input, 3 inconclusive, invalid or something outside is missing, 130 Ctrl-C.
+Each command reads the settings, calls one link of chain/, where rooms are wired together, and prints. Exit codes: 0
+done or passed, 1 a failed verdict, 2 bad input, a refusal or something outside is missing, 3 inconclusive or invalid,
+130 Ctrl-C, 143 SIGTERM.
 """
 
 from chaosprsa.cli.group import prsa

@@ -27,7 +27,7 @@ def recommend(study: str, checked: int, seed: int, settings_file: Path, as_json:
 
     Example: chaos prsa recommend --study next
 
-    Exit codes: 0 written, 1 written, and nothing allowed survives every issue, 2 bad input, 3 unavailable.
+    Exit codes: 0 written, 1 written, and nothing allowed survives every issue, 2 bad input, no cluster or Prometheus.
     """
     from chaosprsa.chain import answer
     from chaosprsa.chain.context import load

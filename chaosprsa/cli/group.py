@@ -51,7 +51,10 @@ class PrsaGroup(click.Group):
         except ChaosPrsaError as error:
             _end(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _end("Interrupted. What was begun has been put back; see `chaos prsa restore --help`.", INTERRUPTED)
+            _end(
+                "Interrupted. Run it again to go on; what it changed in a cluster is put back by: chaos prsa restore",
+                INTERRUPTED,
+            )
         except BrokenPipeError:
             raise SystemExit(0) from None
         except OSError as error:
@@ -79,5 +82,6 @@ def prsa() -> None:
     The nine links, in order: init, learn, issues, generate, shadow, trial, recommend, rollout, report.
     Each can be run again alone. `chaos prsa demo` runs them all on an embedded lab.
 
-    Exit codes: 0 passed, 1 failed verdict, 2 bad input, 3 inconclusive, invalid or unavailable, 130 Ctrl-C.
+    Exit codes: 0 passed, 1 failed verdict, 2 bad input, a refusal, or something outside
+    is missing, 3 inconclusive or invalid, 130 Ctrl-C, 143 SIGTERM.
     """

@@ -30,7 +30,7 @@ def up(topology: Path | None, state: Path, seed: int, as_json: bool) -> None:
 
     Example: chaos prsa lab up &   then   export KUBECONFIG=.chaosprsa/lab/kubeconfig
 
-    Exit codes: 0 or 130 ended by you, 2 bad input, 3 it can't start.
+    Exit codes: 0 or 130 ended by you, 2 bad input or it can't start.
     """
     from chaosprsa.chain import labs
 
@@ -65,7 +65,7 @@ def status(state: Path, as_json: bool) -> None:
 
     Example: chaos prsa lab status
 
-    Exit codes: 0 it runs, 3 it doesn't.
+    Exit codes: 0 it runs, 1 it doesn't.
     """
     from chaosprsa.chain import labs
 
@@ -75,16 +75,17 @@ def status(state: Path, as_json: bool) -> None:
         description,
         "\n".join(f"{name:11s} {value}" for name, value in description.items()) or "no lab is running",
     )
-    raise SystemExit(0 if description else 3)
+    raise SystemExit(0 if description else 1)
 
 
 @lab.command("history")
 @click.option("--days", type=click.FloatRange(0.1, 400), default=7.0, show_default=True)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=Path("history"), show_default=True)
 @click.option("--topology", type=click.Path(dir_okay=False, path_type=Path), help="A call graph; the shop without it.")
+@click.option("--force", is_flag=True, help="Replace the files that are there.")
 @seed_option
 @json_option
-def history(days: float, output: Path, topology: Path | None, seed: int, as_json: bool) -> None:
+def history(days: float, output: Path, topology: Path | None, force: bool, seed: int, as_json: bool) -> None:
     """Make a history: day and week load, injected faults, incidents; in the normal form.
 
     Example: chaos prsa lab history --days 7 --seed 1 --output history
@@ -92,7 +93,12 @@ def history(days: float, output: Path, topology: Path | None, seed: int, as_json
     Exit codes: 0 written, 2 bad input.
     """
     from chaosprsa.chain import labs
+    from chaosprsa.errors import Refused
 
+    if output.is_dir() and any(output.iterdir()) and not force:
+        raise Refused(
+            f"{output}: there are files already; name another folder with --output, or replace them with --force"
+        )
     with one_step("making a history"):
         made = labs.lab_history(days, seed, topology, output)
     text = f"{output}: {len(made.metrics)} rows, {len(made.incidents)} incidents"

@@ -20,7 +20,7 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
 
     Example: chaos prsa learn --history ./history
 
-    Exit codes: 0 learnt, 2 bad input, 3 a source is unreachable.
+    Exit codes: 0 learnt, 2 bad input or a source is unreachable.
     """
     from chaosprsa.chain import learning
     from chaosprsa.chain.context import load

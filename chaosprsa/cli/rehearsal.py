@@ -24,7 +24,7 @@ def create(settings_file: Path, as_json: bool) -> None:
 
     Example: chaos prsa shadow create
 
-    Exit codes: 0 ready, 2 refused, 3 no cluster or not ready in time.
+    Exit codes: 0 ready, 2 refused, no cluster, or not ready in time.
     """
     from chaosprsa.chain import rehearsal
     from chaosprsa.chain.context import load
@@ -44,7 +44,7 @@ def verify(settings_file: Path, as_json: bool) -> None:
 
     Example: chaos prsa shadow verify
 
-    Exit codes: 0 no drift, 1 drift, 2 not a shadow, 3 no cluster.
+    Exit codes: 0 no drift, 1 drift, 2 not a shadow or no cluster.
     """
     from chaosprsa.chain import rehearsal
     from chaosprsa.chain.context import load
@@ -64,7 +64,7 @@ def destroy(settings_file: Path, as_json: bool) -> None:
 
     Example: chaos prsa shadow destroy
 
-    Exit codes: 0 gone, 2 refused, 3 no cluster.
+    Exit codes: 0 gone, 2 refused or no cluster.
     """
     from chaosprsa.chain import rehearsal
     from chaosprsa.chain.context import load

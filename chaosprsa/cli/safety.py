@@ -18,7 +18,7 @@ def restore(settings_file: Path, as_json: bool) -> None:
 
     Example: chaos prsa restore
 
-    Exit codes: 0 as it was, 2 bad input, 3 no cluster.
+    Exit codes: 0 as it was, 2 bad input or no cluster.
     """
     from chaosprsa.chain import safety
     from chaosprsa.chain.context import load
@@ -37,7 +37,7 @@ def stop(settings_file: Path, as_json: bool) -> None:
 
     Example: chaos prsa stop
 
-    Exit codes: 0 set, 2 bad input, 3 no cluster (the local switch is set all the same).
+    Exit codes: 0 set, 2 bad input or no cluster (the local switch is set all the same).
     """
     from chaosprsa.chain import safety
     from chaosprsa.chain.context import load
@@ -55,7 +55,7 @@ def resume(settings_file: Path, as_json: bool) -> None:
 
     Example: chaos prsa resume
 
-    Exit codes: 0 released, 2 bad input, 3 no cluster.
+    Exit codes: 0 released, 2 bad input or no cluster.
     """
     from chaosprsa.chain import safety
     from chaosprsa.chain.context import load

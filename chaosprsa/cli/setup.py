@@ -26,7 +26,7 @@ def init(namespace: str, context: str, prometheus: str, history: str, output: Pa
 
     Example: chaos prsa init --namespace shop --prometheus http://localhost:9090
 
-    Exit codes: 0 written, 2 bad input, 3 no cluster or no Prometheus.
+    Exit codes: 0 written, 2 bad input, no cluster or no Prometheus.
     """
     from chaosprsa.chain import learning
 

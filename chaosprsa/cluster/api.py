@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+import yaml
 from kubernetes import client, config
 
 from chaosprsa.cluster.kinds import path_of
@@ -195,7 +196,7 @@ def api_client(context: str, secrets: Mapping[str, Any]) -> Any:
     context = context or str(secrets.get("KUBERNETES_CONTEXT") or "")
     try:
         _load(settings, context, secrets)
-    except config.ConfigException as error:
+    except (config.ConfigException, yaml.YAMLError) as error:
         raise ClusterUnreachable(
             f"no Kubernetes cluster is configured: {_reason(error)}. Set KUBECONFIG to a file that names one "
             "(the lab's: chaos prsa lab up), or run inside a pod"

@@ -95,14 +95,14 @@ class Handle:
         if replicas < 0:
             raise BadInput(f"{service}: replicas is {replicas}, expected 0 or more")
         workload = self._workload(service)
-        self._begin(f"scale {service} to {replicas}")
+        self._begin(f"scale {service} to {replicas}", owners(workload))
         self._set(workload, replicas, None)
         return Change(service=service, workload=workload.name, what=f"replicas {workload.replicas} -> {replicas}")
 
     def set_resources(self, service: str, resources: Resources) -> Change:
         """Give a service's container these resources for good: by its template, a rolling update."""
         workload = self._workload(service)
-        self._begin(f"resize {service}")
+        self._begin(f"resize {service}", owners(workload))
         self._set(workload, None, resources)
         return Change(service=service, workload=workload.name, what=told(workload.resources, resources))
 
@@ -112,7 +112,7 @@ class Handle:
         pairs = [(self._workload(wanted.service, found), wanted) for wanted in allocation.services]
         changes = [(workload, wanted) for workload, wanted in pairs if differs(workload, wanted)]
         if changes:
-            self._begin("set an allocation")
+            self._begin("set an allocation", [pair for workload, _ in changes for pair in owners(workload)])
         for workload, wanted in changes:
             self._set(workload, wanted.replicas, wanted.resources)
         return tuple(
@@ -197,6 +197,12 @@ class Handle:
                 set_resources(manifest, workload.container, resources_json(resources))
 
         modify(api, workload.kind, self.namespace, workload.name, change)
+
+
+def owners(workload: Workload) -> tuple[tuple[str, str], ...]:
+    """(kind, name) of what a change of this workload writes to: itself, and its autoscaler."""
+    own = (workload.kind, workload.name)
+    return (own, ("HorizontalPodAutoscaler", workload.hpa)) if workload.hpa else (own,)
 
 
 def name_one(name: str, namespace: str) -> None:

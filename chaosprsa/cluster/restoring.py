@@ -88,6 +88,8 @@ def _delete(cluster: "Cluster", namespace: str, kind: str, name: str) -> str:
 
 def _put_back(cluster: "Cluster", snapshot: Snapshot, manifest: Manifest) -> str:
     kind, name = manifest["kind"], name_of(manifest)
+    if kind == "Secret":
+        return ""  # its values were never written down, so there is nothing to put back
     found = cluster.api.find(kind, snapshot.namespace, name)
     if found is not None and without_server_fields(found) == manifest:
         return ""
@@ -96,15 +98,18 @@ def _put_back(cluster: "Cluster", snapshot: Snapshot, manifest: Manifest) -> str
 
 
 def _workloads(cluster: "Cluster", snapshot: Snapshot) -> list[str]:
-    """Autoscalers first, so that they don't fight what comes after."""
+    """Autoscalers first, so that they don't fight what comes after; in production only what we changed."""
     lines = []
     bounds: dict[tuple[str, str], int] = {}
-    for manifest in snapshot.workloads:
+    ours = [
+        item for item in snapshot.workloads if snapshot.shadow or f"{item['kind']}/{name_of(item)}" in snapshot.changed
+    ]
+    for manifest in ours:
         if manifest["kind"] not in WORKLOAD_KINDS:
             target = manifest["spec"]["scaleTargetRef"]
             bounds[target["kind"], target["name"]] = manifest["spec"]["maxReplicas"]
             lines.append(_change(cluster, snapshot, manifest, _restore_bounds))
-    for manifest in snapshot.workloads:
+    for manifest in ours:
         if manifest["kind"] in WORKLOAD_KINDS:
             most = 0 if snapshot.shadow else bounds.get((manifest["kind"], name_of(manifest)), 0)
             lines.append(_change(cluster, snapshot, manifest, _restore_workload, most))

@@ -71,7 +71,7 @@ def create_shadow(
     handle = cluster.shadow(shadow)
     with handle.lease("shadow create"):
         say(f"writing {len(plan.objects)} objects")
-        made = handle.apply(plan.objects)
+        made = handle.apply(item for item in plan.objects if not _has_its_keys(cluster, item))
         removed = _remove_extra(handle, {(item["kind"], name_of(item)) for item in plan.objects})
         for snapshot in open_snapshots(cluster, shadow):
             close(cluster, snapshot)  # the shadow is new; how an older one was is of no use
@@ -79,6 +79,14 @@ def create_shadow(
         handle.wait_ready(timeout_s)
         cluster.api.patch("Namespace", "", shadow, {"metadata": {"annotations": {SHADOW_STATE: "ready"}}})
     return Created(namespace=shadow, objects=made, removed=removed, notes=(*unread, *plan.notes), refreshed=refreshed)
+
+
+def _has_its_keys(cluster: "Cluster", manifest: Manifest) -> bool:
+    """A Secret that the shadow has already: test values that somebody gave it stay."""
+    if manifest["kind"] != "Secret":
+        return False
+    found = cluster.api.find("Secret", manifest["metadata"]["namespace"], name_of(manifest))
+    return found is not None and set(manifest["data"]) <= set(found.get("data") or {})
 
 
 def _originals(cluster: "Cluster", production: str) -> tuple[tuple[Manifest, ...], tuple[str, ...]]:

@@ -40,7 +40,8 @@ _ENTRY = "record.json.gz"
 class Snapshot:
     """workloads: Deployments, StatefulSets and HPAs in full. objects: "Kind/name" -> as it was, None: it wasn't there.
 
-    faults: Chaos Mesh's objects that were there before ("Kind/name"). published: the ConfigMap was written.
+    faults: Chaos Mesh's objects that were there before ("Kind/name"). changed: the workloads ("Kind/name") that we were
+    about to change; in production nothing else is put back. published: the ConfigMap was written.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Snapshot:
     workloads: tuple[Manifest, ...]
     faults: tuple[str, ...] = ()
     objects: Mapping[str, Manifest | None] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
     published: bool = False
 
 
@@ -80,13 +82,21 @@ def take(cluster: "Cluster", namespace: str, namespace_uid: str, shadow: bool, r
 
 def note_before(cluster: "Cluster", snapshot: Snapshot, touched: Iterable[tuple[str, str]]) -> Snapshot:
     """The snapshot with these objects (kind, name) as they are now, written down; those it knows stay as they were."""
-    known = {f"{item['kind']}/{name_of(item)}" for item in snapshot.workloads} | set(snapshot.objects)
-    new = {f"{kind}/{name}": (kind, name) for kind, name in touched if f"{kind}/{name}" not in known}
-    if not new:
+    keys = {f"{kind}/{name}": (kind, name) for kind, name in touched}
+    workloads = {f"{item['kind']}/{name_of(item)}" for item in snapshot.workloads}
+    changed = tuple(dict.fromkeys((*snapshot.changed, *(key for key in keys if key in workloads))))
+    new = {key: pair for key, pair in keys.items() if key not in workloads and key not in snapshot.objects}
+    if not new and changed == tuple(snapshot.changed):
         return snapshot
     found = {key: cluster.api.find(kind, snapshot.namespace, name) for key, (kind, name) in new.items()}
-    before = {key: None if item is None else without_server_fields(item) for key, item in found.items()}
-    return _write(cluster, replace(snapshot, objects={**snapshot.objects, **before}))
+    before = {key: None if item is None else _kept(item) for key, item in found.items()}
+    return _write(cluster, replace(snapshot, objects={**snapshot.objects, **before}, changed=changed))
+
+
+def _kept(item: Manifest) -> Manifest:
+    """As it is; a Secret without its values: they are written down nowhere."""
+    kept = without_server_fields(item)
+    return {key: value for key, value in kept.items() if key not in {"data", "stringData"} or kept["kind"] != "Secret"}
 
 
 def _write(cluster: "Cluster", snapshot: Snapshot) -> Snapshot:

@@ -50,6 +50,7 @@ def run_rollout(
             f"{settings.sources.prometheus}: Prometheus isn't ready, so nothing could be judged; start it first"
         )
     production = cluster.production(plan.namespace, plan.hash, approval)
+    (folder / "outcome.json").unlink(missing_ok=True)  # an earlier rollout's must not stand for one that is cut short
     experiment = folder / "rollout.experiment.json"
     write_text(experiment, json.dumps(rollout_experiment(plan, settings), indent=1, ensure_ascii=False) + "\n")
     with production.lease(f"rollout of plan {plan.hash}"):

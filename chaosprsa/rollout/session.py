@@ -12,6 +12,7 @@ from typing import Any
 
 from chaosprsa.activity import cluster_for
 from chaosprsa.cluster import Cluster, Production, Snapshot
+from chaosprsa.cluster.stopping import refuse_when_stopped
 from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput, Refused
 from chaosprsa.history.prometheus import PrometheusClient
@@ -66,6 +67,10 @@ class Session:
                 "Make a new one: chaos prsa recommend"
             )
         self.snapshot = self.production.snapshot(f"rollout of plan {self.plan.hash}")
+
+    def refuse_when_stopped(self) -> None:
+        """Raises Stopped when the stop switch is on."""
+        refuse_when_stopped(self.cluster, self.plan.namespace)
 
     @property
     def may_go_on(self) -> bool:

@@ -72,7 +72,7 @@ def judge_canaries(session: Session) -> Step:
         _await_canaries(session, names)
     except Unavailable as error:
         return answer(FAILED, f"a canary does not run: {error}")
-    session.judgement = watch(session.readings(), session.judge, session.plan.canary_s)
+    session.judgement = watch(session.readings(), session.judge, session.plan.canary_s, session.refuse_when_stopped)
     return answer(session.judgement.phase, session.judgement.reason, session.judgement.measures)
 
 
@@ -121,7 +121,7 @@ def verify(session: Session) -> Step:
     """The entry keeps its objective, and production is as the plan says."""
     if not session.all_promoted:
         return answer(SKIPPED, "not everything was promoted")
-    found = watch(session.readings(), session.judge_entry, session.plan.settle_s)
+    found = watch(session.readings(), session.judge_entry, session.plan.settle_s, session.refuse_when_stopped)
     gaps = session.production.missing_from(session.allocation(after=True))
     if gaps:
         return answer(FAILED, f"production is not as the plan says: {'; '.join(gaps)}")

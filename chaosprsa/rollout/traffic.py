@@ -6,7 +6,6 @@ rate() and increase() extrapolate and drop a new pod's first answers; a judge of
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 
 from chaosprsa.history.prometheus import PrometheusClient
 from chaosprsa.observe import label_name
@@ -32,8 +31,20 @@ class Readings:
         self._read.append({service: _read(self._client, query, moment) for service, query in self._queries.items()})
 
     def slots(self, service: str, pods: Callable[[str], bool] = lambda _: True) -> list[Traffic]:
-        """What these pods of a service answered from one reading to the next; empty where Prometheus knows none."""
-        parts = [between(old[service], new[service]) for old, new in pairwise(self._read)]
+        """What these pods of a service answered from one reading to the next; empty where Prometheus knows none.
+
+        A series that one reading missed goes on from the last that had it. A pod counts from its first reading on:
+        what it answered before, perhaps in all its life, is not this watch's.
+        """
+        last: Series = {}
+        known: set[str] = set()
+        parts: list[Series] = []
+        for at, reading in enumerate(self._read):
+            new = reading[service]
+            if at:
+                parts.append(between(last, {key: value for key, value in new.items() if key[0] in known}))
+            last.update(new)
+            known.update(pod for pod, _, _ in new)
         return traffic_of([{key: value for key, value in part.items() if pods(key[0])} for part in parts])
 
 

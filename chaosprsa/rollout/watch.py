@@ -19,15 +19,19 @@ def longest_s(seconds: float) -> float:
     return max(seconds * LONGEST, PATIENCE_S)
 
 
-def watch(seen: Readings, judge: Callable[[Readings, float], Judgement], seconds: float) -> Judgement:
+def watch(
+    seen: Readings, judge: Callable[[Readings, float], Judgement], seconds: float, halted: Callable[[], None]
+) -> Judgement:
     """Judge what happens in the next `seconds`, longer (see longest_s) while there is too little to judge.
 
-    A clear failure ends it early. Without an answer from Prometheus it is inconclusive.
+    A clear failure ends it early. Without an answer from Prometheus it is inconclusive. halted: raises when the stop
+    switch is on; asked before each look and after the last.
     """
     began = time.monotonic()
     found = _look(seen, judge, LOOK_ALPHA)
     while (elapsed_s := time.monotonic() - began) < longest_s(seconds):
         time.sleep(min(max(seconds / LOOKS, SOONEST_S), max(seconds - elapsed_s, SOONEST_S)))
+        halted()
         at_end = time.monotonic() - began >= seconds
         found = _look(seen, judge, ALPHA if at_end else LOOK_ALPHA)
         if found.phase == FAILED or (at_end and found.phase == SUCCESSFUL):

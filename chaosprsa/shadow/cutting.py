@@ -35,6 +35,8 @@ COPIED_KINDS = (
     "HorizontalPodAutoscaler",
 )
 PLACEHOLDER = "placeholder: chaosprsa never copies a Secret"
+_HARMLESS_ANNOTATIONS = ("prometheus.io/", "chaosprsa.io/")
+_OWN_VOLUMES = {"configMap", "secret", "emptyDir", "downwardAPI", "projected"}  # what leads to nobody else's data
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,13 @@ def _secret(made: Manifest, shape: Shape) -> bool:
 
 
 def _service(made: Manifest, shape: Shape) -> bool:
-    spec = made["spec"]
+    spec, annotations = made["spec"], made["metadata"]["annotations"]
+    # A name server or a mesh that reads an annotation would send production's users to the shadow.
+    foreign = sorted(key for key in annotations if not key.startswith(_HARMLESS_ANNOTATIONS))
+    for key in foreign:
+        del annotations[key]
+    if foreign:
+        shape.notes.append(f"Service {name_of(made)}: without its annotations {', '.join(foreign)}")
     if spec.get("type") == "ExternalName":
         shape.notes.append(f"Service {name_of(made)}: not copied, it leads out of the cluster ({spec['externalName']})")
         return False
@@ -143,8 +151,11 @@ def _cut_pod(pod: Manifest, where: str, shape: Shape) -> None:
     for key in ("hostNetwork", "hostPID", "hostIPC", "nodeName"):
         if pod.pop(key, None):
             shape.notes.append(f"{where}: without {key}")
+    for key in ("priorityClassName", "priority", "preemptionPolicy"):
+        if pod.pop(key, None) is not None:
+            shape.notes.append(f"{where}: without {key}, so that it never takes production's place")
     for volume in pod.get("volumes") or []:
-        for key in ("persistentVolumeClaim", "hostPath", "nfs", "csi", "ephemeral"):
+        for key in sorted(set(volume) - _OWN_VOLUMES - {"name"}):
             if volume.pop(key, None) is not None:
                 volume["emptyDir"] = {}
                 shape.notes.append(f"{where}: volume {volume['name']} starts empty instead of as production's {key}")
@@ -153,6 +164,7 @@ def _cut_pod(pod: Manifest, where: str, shape: Shape) -> None:
 
 
 def _cut_container(container: Manifest, shape: Shape) -> None:
+    (container.get("securityContext") or {}).pop("privileged", None)
     for port in container.get("ports") or []:
         port.pop("hostPort", None)
     for key in ("command", "args"):

@@ -144,21 +144,41 @@ def test_no_plan_to_roll_out(folder):
     refused(folder.run("rollout"), 2, "plan.json")
 
 
-@pytest.mark.parametrize("command", [("shadow", "create"), ("shadow", "verify"), ("restore",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [("shadow", "create"), ("shadow", "verify"), ("shadow", "destroy"), ("restore",), ("resume",)],
+    ids=" ".join,
+)
 def test_no_cluster(folder, command):
     folder.settings()
-    refused(folder.run(*command), 3, "KUBECONFIG")
+    refused(folder.run(*command), 2, "KUBECONFIG")
+
+
+def test_init_without_a_cluster(folder):
+    refused(folder.run("init", "--namespace", "shop"), 2, "KUBECONFIG")
+    assert folder.files() == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_ctrl_c_ends_with_130_one_line_and_nothing_written(folder, command, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    folder.settings()
+    monkeypatch.setattr("chaosprsa.chain.context.load", interrupted)
+    refused(folder.run(*command), 130, "Interrupted", "chaos prsa restore")
+    assert folder.files() == ["chaosprsa.toml"]
 
 
 def test_stop_without_a_cluster_still_sets_the_local_switch(folder):
     folder.settings()
-    refused(folder.run("stop"), 3, "KUBECONFIG")
+    refused(folder.run("stop"), 2, "KUBECONFIG")
     assert folder.files() == [".chaosprsa/stop", "chaosprsa.toml"]
 
 
 def test_no_prometheus(folder):
     folder.settings(prometheus="http://127.0.0.1:9", timeout_s=1.0)
-    refused(folder.run("learn"), 3, "http://127.0.0.1:9")
+    refused(folder.run("learn"), 2, "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("text", ["", "0h", "-3h", "24", "1 fortnight"])
@@ -182,6 +202,19 @@ def test_init_never_replaces_a_file(folder):
 def test_a_demo_history_that_is_not_there(folder):
     refused(folder.run("demo", "--history", "nowhere"), 2, "nowhere", "normal form")
     assert folder.files() == []
+
+
+def test_the_demo_never_replaces_somebodys_settings(folder):
+    folder.settings()
+    refused(folder.run("demo", "--dir", "."), 2, "chaosprsa.toml", "--dir")
+    assert folder.files() == ["chaosprsa.toml"]
+
+
+def test_a_made_history_never_replaces_a_real_one(folder):
+    write_history(folder, rows(3))
+    before = folder.files()
+    refused(folder.run("lab", "history"), 2, "history", "--output", "--force")
+    assert folder.files() == before
 
 
 def test_outcomes_of_an_earlier_study_are_not_taken_for_this_ones(tmp_path):

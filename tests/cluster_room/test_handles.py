@@ -266,6 +266,18 @@ def test_what_others_changed_meanwhile_stays_theirs(cluster, new_namespace, samp
     assert cluster.workload(name, "basket").resources == NOW
 
 
+def test_a_restore_in_production_leaves_the_workloads_alone_that_were_not_changed(cluster, new_namespace, samples):
+    """A rollback once would have scaled a neighbour back down in the middle of an incident."""
+    name = new_namespace(objects=[samples.deployment("basket"), samples.deployment("payments")])
+    production = cluster.production(name, "plan-1", "plan-1")
+    snapshot = production.snapshot("a rollout of basket")
+    production.set_resources("basket", sized(60, 250, 40, 80))
+    cluster.api.patch("Deployment", name, "payments", {"spec": {"replicas": 3}})
+    production.restore(snapshot)
+    assert cluster.workload(name, "basket").resources == NOW
+    assert cluster.workload(name, "payments").replicas == 3
+
+
 def test_what_an_autoscaler_added_in_production_is_not_taken_away_by_a_restore(cluster, new_namespace, samples):
     """Flagger issue 869: a rollback overwhelmed a primary that had been scaled down."""
     name = new_namespace(objects=[samples.deployment("basket", 2), samples.autoscaler("basket", 2, 5)])

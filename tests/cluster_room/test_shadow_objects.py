@@ -95,6 +95,27 @@ def test_a_secret_is_a_placeholder_with_the_same_keys_and_none_of_its_values(sam
     assert "Secret db: not copied; a placeholder has its keys (user, word)" in plan.notes
 
 
+def test_a_shadows_service_takes_no_name_from_production(samples):
+    service = samples.service("cart")
+    names = {"external-dns.alpha.kubernetes.io/hostname": "shop.example.com", "prometheus.io/scrape": "true"}
+    service["metadata"]["annotations"] = names
+    plan = plan_shadow(within("shop", service, samples.deployment("cart")), "shop-shadow", 0.5, 4)
+    copied = next(item for item in plan.objects if item["kind"] == "Service")
+    assert "prometheus.io/scrape" in copied["metadata"]["annotations"]
+    assert "shop.example.com" not in json.dumps(plan.objects)
+    assert any("external-dns" in note for note in plan.notes)
+
+
+def test_a_shadows_pod_takes_neither_productions_place_nor_its_data(samples):
+    deployment = samples.deployment("cart")
+    pod = deployment["spec"]["template"]["spec"]
+    pod["priorityClassName"] = "critical"
+    pod["volumes"] = [{"name": "data", "cephfs": {"monitors": ["10.0.0.1"]}}, {"name": "scratch", "emptyDir": {}}]
+    copied = made([deployment])["Deployment/cart"]["spec"]["template"]["spec"]
+    assert "priorityClassName" not in copied
+    assert copied["volumes"] == [{"name": "data", "emptyDir": {}}, {"name": "scratch", "emptyDir": {}}]
+
+
 def test_a_registry_secret_stays_well_formed(samples):
     secret = {
         "apiVersion": "v1",

@@ -166,6 +166,21 @@ def test_an_interrupted_create_is_finished_by_create_or_destroy(
         assert shadow_name not in cluster.namespaces()
 
 
+def test_test_values_of_a_shadows_secret_stay_and_are_never_written_down(cluster, production, shadow_name):
+    create_shadow(cluster, production, shadow_name, 0.5)
+    secrets = [item for item in cluster.objects(shadow_name, ("Secret",)) if "shadow-of" in str(item["metadata"])]
+    key = next(iter(secrets[0]["data"]))
+    value = "dGVzdC12YWx1ZQ=="
+    name = secrets[0]["metadata"]["name"]
+    cluster.api.patch("Secret", shadow_name, name, {"data": {key: value}})
+    with cluster.shadow(shadow_name).lease("a look"):
+        cluster.shadow(shadow_name).apply([cluster.api.get("Secret", shadow_name, name)])
+    written = "".join(path.read_text() for path in cluster.state.rglob("*.json"))
+    assert value not in written
+    create_shadow(cluster, production, shadow_name, 0.5)
+    assert cluster.api.get("Secret", shadow_name, name)["data"][key] == value
+
+
 def test_a_stopped_shadow_is_not_refreshed_and_can_be_destroyed(cluster, production, shadow_name):
     create_shadow(cluster, production, shadow_name, 0.5)
     metadata = {"name": "chaosprsa-stop", "namespace": shadow_name}
