@@ -129,7 +129,7 @@ def test_a_dependency_that_fails_half_its_calls_fails_the_trial_and_the_shadow_i
     found = rehearsal.play(*rehearsal.study(Fault.DEPENDENCY_FAILING, 0.5), tmp_path)
     assert found.verdict is Verdict.FAILED, found.reasons
     assert "requests failed" in found.reasons[0]
-    assert found.load[Phase.BEFORE].failures == 0
+    assert found.load[Phase.BEFORE].failures <= 5  # those under way when the fault begins
     assert found.load[Phase.FAULT].failures > 10
     assert found.load[Phase.FAULT].requests == pytest.approx(30 * 4, rel=0.4)  # Poisson arrivals, 30 a second
     assert [phase.phase for phase in found.phases] == list(Phase)
