@@ -59,6 +59,8 @@ QUERIES: Mapping[str, str] = {
 """ServiceObservation's field -> PromQL, one series a service. memory_mib_per_pod is the fullest pod's highest value;
 replicas_ready the mean over the phase; throttled_share that of the CPU periods in which a pod was held back."""
 
+READY = "replicas_ready"
+
 
 def observe(
     client: PrometheusClient,
@@ -96,6 +98,9 @@ def observe_span(
         service = labels.get(label_name(label)) or labels.get(f"label_{label_name(label)}")
         if service and math.isfinite(value):  # not finite: no request in the window
             seen.setdefault(service, {})[labels[_FIELD]] = value
+    if any(READY in fields for fields in seen.values()):  # pods are counted: a service without any has none ready
+        for service in services:
+            seen.setdefault(service, {}).setdefault(READY, 0.0)
     return tuple(ServiceObservation(service=service, **seen.get(service, {})) for service in services)
 
 
