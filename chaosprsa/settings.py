@@ -211,15 +211,10 @@ class Settings(Table):
         return {name: "StatefulSet" if name in stateful else "Deployment" for name in self.topology.services}
 
     @property
-    def slos(self) -> tuple[Slo, ...]:
-        """The objectives as nouns; the entry's first."""
-        names = sorted(self.slo, key=lambda name: (name != self.topology.entry, name))
-        return tuple(Slo(service=name, **self.slo[name].model_dump()) for name in names)
-
-    @property
     def entry_slo(self) -> Slo:
         """The promise that trials and rollouts are judged by."""
-        return self.slos[0]
+        entry = self.topology.entry
+        return Slo(service=entry, **self.slo[entry].model_dump())
 
     @property
     def price_list(self) -> Prices:
