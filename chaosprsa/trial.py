@@ -120,7 +120,7 @@ def _gather(
 ) -> Evidence:
     problems = [run.problem] if run.problem else []
     spans = phases_of(item, profile.duration_s)
-    journal = _journal(run, problems)
+    journal = journal_of(run, problems)
     requests, began = _load(out / "load", problems)
     phases: tuple[PhaseObservation, ...] = ()
     if began is not None:
@@ -138,7 +138,8 @@ def phases_of(item: StudyItem, duration_s: float) -> dict[Phase, tuple[float, fl
     }
 
 
-def _journal(run: ChaosRun, problems: list[str]) -> Journal | None:
+def journal_of(run: ChaosRun, problems: list[str]) -> Journal | None:
+    """What a run of chaos wrote; None where it wrote nothing, or nothing that can be read: that joins the problems."""
     if not run.journal.exists():
         return None
     try:

@@ -11,9 +11,9 @@ from pathlib import Path
 from chaosprsa.cluster import STATE_VARIABLE, Cluster, Production, restore_all
 from chaosprsa.cluster.snapshots import snapshots_folder
 from chaosprsa.documents import write_document, write_text
-from chaosprsa.errors import ChaosPrsaError, InvalidDocument, Refused
+from chaosprsa.errors import ChaosPrsaError, Refused
 from chaosprsa.history.prometheus import PrometheusClient
-from chaosprsa.journals import Journal, parse_journal
+from chaosprsa.journals import Journal
 from chaosprsa.progress import Progress, silent
 from chaosprsa.rollout.experiment import APPROVAL_VARIABLE, PROMETHEUS_VARIABLE, rollout_experiment
 from chaosprsa.rollout.outcome import rollout_outcome, was_kept
@@ -22,6 +22,7 @@ from chaosprsa.rollout.steps import READY_TIMEOUT_S
 from chaosprsa.rollout.watch import longest_s
 from chaosprsa.running import ChaosRun, run_chaos
 from chaosprsa.settings import Settings
+from chaosprsa.trial import journal_of
 from chaosprsa.types import Allocation, RolloutOutcome, RolloutPlan
 
 GRACE_S = READY_TIMEOUT_S + 60.0  # for the way back when a rollout is ended early
@@ -59,7 +60,7 @@ def run_rollout(
             run = _play(plan, experiment, folder, settings, cluster, approval, progress)
         finally:
             problems += _put_back_what_is_left(cluster, production, plan)
-        journal = _journal(run, problems)
+        journal = journal_of(run, problems)
         restored = _is_restored(production, plan, journal, problems)
     if run.problem:
         problems.insert(0, run.problem)
@@ -106,16 +107,6 @@ def _put_back_what_is_left(cluster: Cluster, production: Production, plan: Rollo
     except ChaosPrsaError as error:
         return [f"production could not be put back ({error}); do it by hand: chaos prsa restore"]
     return [f"the rollout's own rollbacks did not finish; put back afterwards: {'; '.join(done) or 'nothing was left'}"]
-
-
-def _journal(run: ChaosRun, problems: list[str]) -> Journal | None:
-    if not run.journal.exists():
-        return None
-    try:
-        return parse_journal(run.journal.read_text(encoding="utf-8"), str(run.journal))
-    except InvalidDocument as error:
-        problems.append(str(error))
-        return None
 
 
 def _is_restored(production: Production, plan: RolloutPlan, journal: Journal | None, problems: list[str]) -> bool:
