@@ -1,5 +1,7 @@
 """What many rooms' tests share: one lab for the whole session."""
 
+import time
+
 import pytest
 
 from chaosprsa.lab.process import running_lab
@@ -12,4 +14,5 @@ def lab(tmp_path_factory):
     with running_lab(
         tmp_path_factory.mktemp("lab") / ".chaosprsa" / "lab", shop(), 1, rate_per_s=40, steady=True
     ) as it:
+        time.sleep(8.0)  # a gate looks back some seconds; before that nothing was seen, and it says so
         yield it
