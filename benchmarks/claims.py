@@ -57,5 +57,5 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """numpy's numbers as Python's."""
+    """Numpy's numbers as Python's."""
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else str(value)
