@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chaosprsa.errors import InvalidDocument
 from chaosprsa.types import (
+    Backtest,
     Incident,
     Lineage,
     LoadProfile,
@@ -32,6 +33,7 @@ Noun = TypeVar("Noun")
 VERSION = 1
 _ABSENT = object()
 DOCUMENTS: Mapping[str, type] = {
+    "backtest": Backtest,
     "incident": Incident,
     "issue": SimulatedIssue,
     "outcome": Outcome,

@@ -8,6 +8,7 @@ outcomes/STUDY/ISSUE/              outcome.json, journal.json, load, series    t
 recommendation/                    recommendation.json, rollout plan and experiment, the Optuna study    recommend
 rollout/                           outcome.json, journal.json                  rollout
 report.html                                                                   report
+backtest/                          backtest.html, backtest.json               backtest
 .chaosprsa/                        snapshots, the lab's state, the stop file
 """
 
@@ -50,6 +51,10 @@ class Workspace:
     @property
     def report(self) -> Path:
         return self.root / "report.html"
+
+    @property
+    def backtest(self) -> Path:
+        return self.root / "backtest"
 
     @property
     def state(self) -> Path:

@@ -95,10 +95,15 @@ def _quantile(seen: History, metric: str, component: str, share: float) -> float
 
 def learn(context: Context, history: Path | None, seed: int) -> Bundle:
     """Read the sources, fit the models, write the bundle."""
-    past = _with_incident_files(context, _past(context, history))
+    past = past_of(context, history)
     bundle = learn_from(past, context.settings.call_graph, seed, context.progress)
     save_bundle(bundle, context.workspace.models)
     return bundle
+
+
+def past_of(context: Context, history: Path | None) -> History:
+    """What the settings' sources say, with their incident files; `history`: a folder instead of [sources]."""
+    return _with_incident_files(context, _past(context, history))
 
 
 def _past(context: Context, folder: Path | None) -> History:

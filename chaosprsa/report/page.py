@@ -37,17 +37,17 @@ def render_report(workspace: Workspace, settings: Settings, now: datetime) -> st
     """
     contents = read_contents(workspace, settings, now)
     sections = [
-        {"id": name, "title": title, "html": _rendered(f"{name}.html.j2", view(contents))}
+        {"id": name, "title": title, "html": rendered(f"{name}.html.j2", view(contents))}
         for name, title, view in SECTIONS
     ]
     page = {
         "sections": sections,
-        "style": _rendered("style.css", {}),
+        "style": rendered("style.css", {}),
         "namespace": settings.cluster.namespace,
         "written": words.moment(now),
         "version": __version__,
     }
-    return str(_rendered("page.html.j2", page))
+    return str(rendered("page.html.j2", page))
 
 
 @cache
@@ -64,5 +64,6 @@ def _environment() -> Environment:
     return environment
 
 
-def _rendered(template: str, values: Mapping[str, Any]) -> Markup:
+def rendered(template: str, values: Mapping[str, Any]) -> Markup:
+    """A template of this room with these values."""
     return Markup(_environment().get_template(template).render(values))  # noqa: S704  # a template has escaped it

@@ -4,6 +4,15 @@ Rooms hand each other these values and nothing else. Files carry them too (see d
 a field name (`from_`) is dropped in JSON. Nothing here does I/O, and no noun knows a room.
 """
 
+from chaosprsa.types.backtest import (
+    Agreement,
+    Backtest,
+    IncidentBacktest,
+    IncidentScore,
+    LoadBacktest,
+    LoadScore,
+    ReliabilityBin,
+)
 from chaosprsa.types.issue import (
     Impact,
     Incident,
@@ -61,19 +70,25 @@ from chaosprsa.types.trial import (
 
 __all__ = [
     "HOURS_A_MONTH",
+    "Agreement",
     "Allocation",
     "AllocationField",
+    "Backtest",
     "Directive",
     "Edge",
     "EndpointShare",
     "Fault",
     "Impact",
     "Incident",
+    "IncidentBacktest",
+    "IncidentScore",
     "Interval",
     "Lineage",
+    "LoadBacktest",
     "LoadMode",
     "LoadPoint",
     "LoadProfile",
+    "LoadScore",
     "LoadStatistics",
     "LoadTimeline",
     "Outcome",
@@ -82,6 +97,7 @@ __all__ = [
     "PolicyResult",
     "Prices",
     "Recommendation",
+    "ReliabilityBin",
     "Resources",
     "RolloutOutcome",
     "RolloutPlan",
