@@ -14,6 +14,8 @@ from chaosprsa.types.backtest import (
     ReliabilityBin,
 )
 from chaosprsa.types.issue import (
+    Companion,
+    EdgeCase,
     Impact,
     Incident,
     SimulatedIssue,
@@ -74,8 +76,10 @@ __all__ = [
     "Allocation",
     "AllocationField",
     "Backtest",
+    "Companion",
     "Directive",
     "Edge",
+    "EdgeCase",
     "EndpointShare",
     "Fault",
     "Impact",

@@ -1,7 +1,9 @@
 """What happened, and what is likely to come."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from chaosprsa.errors import require
 from chaosprsa.types.scales import Fault, Interval, Lineage, Severity
@@ -51,14 +53,40 @@ class Impact:
     error_share: Interval
 
 
+class EdgeCase(StrEnum):
+    """In which way an issue goes beyond what was observed.
+
+    tail: stronger or longer than usual. unseen: a kind where it never was. together: several faults at once.
+    adversarial: what the present allocation survives least, by the twin.
+    """
+
+    TAIL = "tail"
+    UNSEEN = "unseen"
+    TOGETHER = "together"
+    ADVERSARIAL = "adversarial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A further fault that is on as long as an issue lasts. strength: in the fault's own unit (faults.py)."""
+
+    fault: Fault
+    component: str
+    strength: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedIssue:
     """Something that is likely to go wrong, with when, where, how badly and how likely.
 
     components: the first is where it starts, the others are who will feel it, along call edges.
     start_s: seconds since `origin`, the horizon's beginning. strength: in the fault's own unit (faults.py).
-    probability: that an issue like it (same component and fault) happens within the horizon.
-    novelty: 0 seen before, 1 nothing like it was.
+    ramp_s: until it is there in full; 0: at once. companions: faults that are on together with it.
+    probability: that an issue like it (same component and fault) happens within the horizon; of an adversarial one,
+    that one at least as strong and as long does.
+    novelty: 0 seen before, 1 nothing like it was (novelty.py). plausibility: its likelihood under the incident process
+    as a share of a median draw's, at most 1 (plausibility.py). edge_case: None for a draw of the process as it is.
+    raised_by: the id of the issue that it follows from along a call edge; empty: it began by itself.
     """
 
     id: str
@@ -75,6 +103,11 @@ class SimulatedIssue:
     novelty: float
     evidence: tuple[str, ...]
     lineage: Lineage
+    ramp_s: float = 0.0
+    plausibility: float = 1.0
+    edge_case: EdgeCase | None = None
+    companions: tuple[Companion, ...] = ()
+    raised_by: str = ""
 
     def __post_init__(self) -> None:
         require(bool(self.components), f"issue {self.id}: names no component")
@@ -85,6 +118,11 @@ class SimulatedIssue:
             f"issue {self.id}: probability is {self.probability}, expected above 0 and at most 1",
         )
         require(0 <= self.novelty <= 1, f"issue {self.id}: novelty is {self.novelty}, expected 0 to 1")
+        require(
+            0 < self.plausibility <= 1,
+            f"issue {self.id}: plausibility is {self.plausibility}, expected above 0 and at most 1",
+        )
+        require(self.ramp_s >= 0, f"issue {self.id}: ramp_s is {self.ramp_s}, expected 0 or more")
 
     @property
     def start(self) -> datetime:
@@ -94,3 +132,9 @@ class SimulatedIssue:
     def component(self) -> str:
         """Where it starts."""
         return self.components[0]
+
+    @property
+    def surge(self) -> float:
+        """By how much it multiplies the load at the entry, companions included; 1 where it doesn't."""
+        own = self.strength if self.fault is Fault.TRAFFIC_SURGE else 1.0
+        return own * math.prod(one.strength for one in self.companions if one.fault is Fault.TRAFFIC_SURGE)

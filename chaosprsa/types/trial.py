@@ -27,7 +27,7 @@ class StudyItem:
 class Study:
     """A folder of experiments to be played in one shadow.
 
-    scale: the shadow's share of production's load and replicas.
+    scale: the shadow's share of production's load and replicas. notes: what its issues leave uncovered, in words.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Study:
     seed: int
     items: tuple[StudyItem, ...]
     lineage: Lineage
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
