@@ -36,6 +36,7 @@ __all__ = ["Bundle", "learn", "load_bundle", "save_bundle"]
 SCHEMA = "chaosprsa/bundle/1"
 MANIFEST = "manifest.json"
 CLASSIFIER = "precursors.skops"
+PAST = "past_incidents.json"
 # A classifier of another minor version may load and answer otherwise.
 CHECKED = "scikit-learn"
 PACKAGES = ("chaosprsa", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
@@ -104,6 +105,7 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
         "normals.json": _dumped(bundle.normals),
         "topology.json": _dumped({"schema": "chaosprsa/topology/1", **to_json(bundle.topology)}),
         "recent_incidents.json": _dumped([to_json(each) for each in bundle.recent.incidents]),
+        PAST: _dumped([to_json(each) for each in bundle.past]),
     }
     if len(bundle.recent.metrics):
         files["recent.parquet"] = metrics_parquet(bundle.recent.metrics)
@@ -195,6 +197,7 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
     incidents = tuple(
         from_json(each, Incident, f"{folder}/recent_incidents.json") for each in values["recent_incidents.json"]
     )
+    past = tuple(from_json(each, Incident, f"{folder}/{PAST}") for each in values[PAST])
     precursors = None
     if CLASSIFIER in contents:
         classifier = model_from_bytes(contents[CLASSIFIER], f"{folder}/{CLASSIFIER}")
@@ -212,6 +215,7 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
         window=from_json(manifest["window"], Window, f"{folder}/{MANIFEST}"),
         notes=tuple(manifest["notes"]),
         seed=manifest["seed"],
+        past=past,
         lineage=from_json(manifest["lineage"], Lineage, f"{folder}/{MANIFEST}"),
         manifest=manifest,
     )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,10 +18,11 @@ from chaosprsa.models.normals import normals_of, quiet_rows
 from chaosprsa.models.precursors import PrecursorModel
 from chaosprsa.models.windows import Normals
 from chaosprsa.progress import Progress, silent
-from chaosprsa.types import Lineage, Topology, Window
+from chaosprsa.types import Incident, Lineage, Topology, Window
 
 FloatArray = npt.NDArray[np.float64]
 RATE = "request_rate_per_s"
+MOST_PAST = 10_000  # incidents that a bundle keeps, the latest: enough to tell what is new, and what may follow
 RECENT = timedelta(hours=6)  # kept as they are: what a prediction and a synthetic telemetry start from
 
 
@@ -31,6 +32,7 @@ class Bundle:
 
     load: of request_rate_per_s, for each component. precursors: None where there are none, and notes say why.
     normals: (median, spread) for each component, call edge and metric. recent: the history's last hours, as they were.
+    past: the incidents themselves, without their titles; the latest where there are very many.
     window: of the whole history. manifest: what the folder's manifest.json says.
     """
 
@@ -43,6 +45,7 @@ class Bundle:
     window: Window
     notes: tuple[str, ...]
     seed: int
+    past: tuple[Incident, ...] = ()
     lineage: Lineage = field(default_factory=lambda: Lineage(id=""))
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
@@ -91,6 +94,7 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
         window=history.window,
         notes=(*history.notes, *notes, *more, *reasons),
         seed=seed,
+        past=tuple(replace(each, title="") for each in history.incidents[-MOST_PAST:]),
     )
 
 
