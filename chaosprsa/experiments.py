@@ -16,7 +16,7 @@ from string import Template
 from typing import Any
 
 from chaosprsa.documents import to_json
-from chaosprsa.faults import impact_in_words, strength_in_words
+from chaosprsa.faults import impact_in_words, issue_in_words
 from chaosprsa.injections import Activities, Activity, FaultParts, inject
 from chaosprsa.loads import fault_window
 from chaosprsa.settings import Settings
@@ -88,9 +88,9 @@ class _Writer:
         parts = inject(issue, self.settings, self.kinds)
         document: dict[str, Any] = {
             "version": "1.0.0",
-            "title": f"{self.target}: {strength_in_words(issue.fault, issue.strength)}",
+            "title": issue_in_words(issue),
             "description": self._description(),
-            "tags": ["chaosprsa", issue.fault.value, issue.severity.value, self.target],
+            "tags": ["chaosprsa", *_faults(issue), issue.severity.value, *_components(issue)],
             "contributions": _CONTRIBUTIONS[issue.fault],
             "configuration": {**self._configuration(), **parts.configuration},
             "runtime": {"hypothesis": {"strategy": "default"}, "rollbacks": {"strategy": "always"}},
@@ -224,6 +224,7 @@ class _Writer:
 
     def _extension(self, slo: Slo) -> dict[str, Any]:
         issue = self.issue
+        companions = {"companions": [to_json(also) for also in issue.companions]} if issue.companions else {}
         return {
             "name": EXTENSION,
             "issue": issue.id,
@@ -232,6 +233,7 @@ class _Writer:
             "component": self.target,
             "fault": issue.fault.value,
             "strength": issue.strength,
+            **companions,
             "probability": issue.probability,
             "profile": self.profile,
             "fault_start_s": self.start_s,
@@ -240,6 +242,14 @@ class _Writer:
             "slo": to_json(slo),
             "lineage": to_json(issue.lineage),
         }
+
+
+def _faults(issue: SimulatedIssue) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((issue.fault.value, *(also.fault.value for also in issue.companions))))
+
+
+def _components(issue: SimulatedIssue) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((issue.component, *(also.component for also in issue.companions))))
 
 
 def _variable(name: str, default: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chaosprsa.types import Fault, Impact
+from chaosprsa.types import Fault, Impact, SimulatedIssue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +154,13 @@ def strength_in_words(fault: Fault, strength: float) -> str:
     if fault is Fault.TRAFFIC_SURGE:
         return f"{strength:.1f} times the forecast load"
     return CATALOGUE[fault].unit.replace("share", f"{strength:.0%}".replace("%", " %"), 1)
+
+
+def issue_in_words(issue: SimulatedIssue) -> str:
+    """For titles: "cart: 60 % of the CPU limit taken away, together with gateway: 2.0 times the forecast load"."""
+    own = f"{issue.component}: {strength_in_words(issue.fault, issue.strength)}"
+    others = (f"{also.component}: {strength_in_words(also.fault, also.strength)}" for also in issue.companions)
+    return ", together with ".join((own, *others))
 
 
 def impact_in_words(impact: Impact) -> str:

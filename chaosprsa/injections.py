@@ -4,7 +4,7 @@ What depends on the shadow as it is then (replicas, ports, limits) is read when 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaosprsa.settings import Settings
@@ -44,11 +44,12 @@ class Activities:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What a fault is played on. kinds: a service's workload kind, where it is known."""
+    """What a fault is played on. kinds: a service's workload kind, where it is known. mark: of the values it reads."""
 
     issue: SimulatedIssue
     settings: Settings
     kinds: Mapping[str, str]
+    mark: str = ""
 
     @property
     def write(self) -> Activities:
@@ -73,8 +74,21 @@ class _Target:
 
 
 def inject(issue: SimulatedIssue, settings: Settings, kinds: Mapping[str, str]) -> FaultParts:
-    """The parts that play an issue's fault. kinds: service -> Deployment or StatefulSet, where it is known."""
-    return _FAULTS[issue.fault](_Target(issue, settings, kinds))
+    """The parts that play an issue's fault, and its companions' after it; they end in the opposite order.
+
+    kinds: service -> Deployment or StatefulSet, where it is known. A surge has no parts: the load is the fault.
+    """
+    played = [_FAULTS[issue.fault](_Target(issue, settings, kinds))]
+    for number, also in enumerate(issue.companions, start=2):
+        alone = replace(
+            issue, id=f"{issue.id}-{number}", fault=also.fault, strength=also.strength, components=(also.component,)
+        )
+        played.append(_FAULTS[also.fault](_Target(alone, settings, kinds, f"_{number}")))
+    return FaultParts(
+        begin=tuple(activity for parts in played for activity in parts.begin),
+        end=tuple(activity for parts in reversed(played) for activity in parts.end),
+        configuration={name: value for parts in played for name, value in parts.configuration.items()},
+    )
 
 
 def _pod_kill(target: _Target) -> FaultParts:
@@ -105,11 +119,11 @@ def _replica_loss(target: _Target) -> FaultParts:
     same: dict[str, Any] = {"name": target.service, "ns": "${shadow}"}
     back = f"{target.service} has its replicas again"
     return FaultParts(
-        begin=(target.write.call("action", name, *scale, replicas="${replicas_left}", **same),),
-        end=(target.write.call("action", back, *scale, replicas="${replicas_now}", **same),),
+        begin=(target.write.call("action", name, *scale, replicas=f"${{replicas_left{target.mark}}}", **same),),
+        end=(target.write.call("action", back, *scale, replicas=f"${{replicas_now{target.mark}}}", **same),),
         configuration={
-            "replicas_left": target.read("replicas_left", share=share),
-            "replicas_now": target.read("replicas_now"),
+            f"replicas_left{target.mark}": target.read("replicas_left", share=share),
+            f"replicas_now{target.mark}": target.read("replicas_now"),
         },
     )
 
@@ -157,11 +171,11 @@ def _failing(target: _Target) -> FaultParts:
         "metadata": {"name": name, "namespace": "${shadow}"},
         "spec": {
             "mode": "fixed",
-            "value": "${pods_hit}",
-            "percent": "${percent_hit}",
+            "value": f"${{pods_hit{target.mark}}}",
+            "percent": f"${{percent_hit{target.mark}}}",
             "selector": {"namespaces": ["${shadow}"], "labelSelectors": {target.label: target.service}},
             "target": "Response",
-            "port": "${target_port}",
+            "port": f"${{target_port{target.mark}}}",
             "path": "*",
             "replace": {"code": 503},
         },
@@ -173,9 +187,9 @@ def _failing(target: _Target) -> FaultParts:
         ),
         end=(act("action", f"{target.service} fails no more", module, "delete_custom_object", **where, name=name),),
         configuration={
-            "pods_hit": target.read("share_of_pods", share=share),
-            "percent_hit": target.read("percent_of_pods", share=share),
-            "target_port": target.read("container_port"),
+            f"pods_hit{target.mark}": target.read("share_of_pods", share=share),
+            f"percent_hit{target.mark}": target.read("percent_of_pods", share=share),
+            f"target_port{target.mark}": target.read("container_port"),
         },
     )
 

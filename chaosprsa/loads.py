@@ -7,9 +7,10 @@ import numpy as np
 from chaosprsa.documents import lineage
 from chaosprsa.errors import require
 from chaosprsa.settings import TrialTable
-from chaosprsa.types import Fault, LoadMode, LoadPoint, LoadProfile, SimulatedIssue
+from chaosprsa.types import LoadMode, LoadPoint, LoadProfile, SimulatedIssue
 
-RAMP_SHARE = 0.1  # of the fault's length: a surge builds up and goes, it doesn't jump
+RAMP_SHARE = 0.1  # of the fault's length: a surge builds up and goes, it doesn't jump; where an issue says nothing
+MIN_RAMP_SHARE = 0.02
 MIN_RATE_PER_S = 1.0  # below it nothing can be judged in a trial's seconds
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -27,7 +28,7 @@ def build_profile(
     trial: TrialTable,
     seed: int,
 ) -> LoadProfile:
-    """Open arrivals at the entry's rate x scale; a traffic surge multiplies it while the fault is on.
+    """Open arrivals at the entry's rate x scale; a surge, alone or beside another fault, multiplies it while it is on.
 
     entry_rate_per_s: production's, forecast for the issue's start. Never below 1 a second (nothing could be judged)
     nor above trial.max_rate_per_s (what one Locust process sends undistorted).
@@ -35,9 +36,9 @@ def build_profile(
     require(entry_rate_per_s >= 0, f"issue {issue.id}: the entry's rate is {entry_rate_per_s} requests a second")
     require(0 < scale <= 1, f"issue {issue.id}: scale is {scale}, expected above 0 and at most 1")
     normal = min(max(entry_rate_per_s * scale, MIN_RATE_PER_S), trial.max_rate_per_s)
-    factor = issue.strength if issue.fault is Fault.TRAFFIC_SURGE else 1.0
     start_s, end_s = fault_window(issue, trial)
-    points = _points(normal, min(normal * factor, trial.max_rate_per_s), start_s, end_s, end_s + trial.after_s)
+    peak = min(normal * issue.surge, trial.max_rate_per_s)
+    points = _points(normal, peak, start_s, end_s, end_s + trial.after_s, _ramp_share(issue))
     content = {"issue": issue.id, "points": points, "mix": [part.path for part in trial.endpoints], "seed": seed}
     return LoadProfile(
         id=f"{issue.id}-load",
@@ -49,12 +50,19 @@ def build_profile(
     )
 
 
-def _points(normal: float, peak: float, start_s: float, end_s: float, stop_s: float) -> list[tuple[float, float]]:
+def _ramp_share(issue: SimulatedIssue) -> float:
+    """Of the fault's length, until a surge is there in full; it goes as it came."""
+    return min(max(issue.ramp_s / issue.duration_s, MIN_RAMP_SHARE), 0.45) if issue.ramp_s else RAMP_SHARE
+
+
+def _points(
+    normal: float, peak: float, start_s: float, end_s: float, stop_s: float, ramp_share: float
+) -> list[tuple[float, float]]:
     """A flat line, or a trapezium over the fault's window."""
     level = round(normal, 3)
     if peak == normal:
         return [(0.0, level), (stop_s, level)]
-    ramp_s = (end_s - start_s) * RAMP_SHARE
+    ramp_s = (end_s - start_s) * ramp_share
     top = round(peak, 3)
     return [
         (0.0, level), (start_s, level), (start_s + ramp_s, top), (end_s - ramp_s, top), (end_s, level), (stop_s, level),

@@ -66,10 +66,11 @@ def _check(name: str, issues: Sequence[SimulatedIssue], settings: Settings) -> N
         raise BadInput(f"study {name!r}: there are no issues to play; draw some: chaos prsa issues --seed 1")
     known = settings.topology.services
     for issue in issues:
-        if issue.component not in known:
+        strange = {issue.component, *(also.component for also in issue.companions)} - set(known)
+        if strange:
             raise BadInput(
-                f"issue {issue.id}: it starts at {issue.component!r}, which is not in [topology] services "
-                f"({', '.join(known)}); add it there, or leave the issue out"
+                f"issue {issue.id}: it starts at {', '.join(map(repr, sorted(strange)))}, which is not in [topology] "
+                f"services ({', '.join(known)}); add it there, or leave the issue out"
             )
         if not _SAFE.fullmatch(issue.id):
             raise BadInput(f"issue {issue.id!r}: its id becomes an object's name; use small letters, digits and dashes")

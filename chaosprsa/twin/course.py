@@ -54,10 +54,15 @@ def effects_of(issues: Sequence[SimulatedIssue], services: Sequence[str], streng
     none, full = np.zeros(shape), np.ones(shape)
     effects = Effects(none, none.copy(), full, full.copy(), none.copy(), none.copy(), np.ones(len(issues)))
     for row, (issue, value) in enumerate(zip(issues, strength, strict=True)):
-        if issue.component not in services:
-            known = ", ".join(services)
-            raise BadInput(f"issue {issue.id}: {issue.component!r} is not in the topology ({known})")
+        for component in (issue.component, *(also.component for also in issue.companions)):
+            if component not in services:
+                known = ", ".join(services)
+                raise BadInput(f"issue {issue.id}: {component!r} is not in the topology ({known})")
         _set(effects, issue.fault, row, services.index(issue.component), float(value))
+        for also in issue.companions:  # as much stronger or weaker than predicted as the issue itself
+            _set(
+                effects, also.fault, row, services.index(also.component), also.strength * float(value) / issue.strength
+            )
     return effects
 
 
@@ -65,19 +70,19 @@ def _set(effects: Effects, fault: Fault, row: int, at: int, value: float) -> Non
     share = min(max(value, 0.0), 1.0)
     match fault:
         case Fault.POD_KILL:
-            effects.killed[row, at] = share
+            effects.killed[row, at] = max(share, effects.killed[row, at])
         case Fault.REPLICA_LOSS:
-            effects.lost[row, at] = share
+            effects.lost[row, at] = max(share, effects.lost[row, at])
         case Fault.CPU_SQUEEZE:
-            effects.cpu_left[row, at] = max(1.0 - share, 0.01)
+            effects.cpu_left[row, at] *= max(1.0 - share, 0.01)
         case Fault.MEMORY_SQUEEZE:
-            effects.memory_left[row, at] = max(1.0 - share, 0.01)
+            effects.memory_left[row, at] *= max(1.0 - share, 0.01)
         case Fault.DEPENDENCY_SLOW:
-            effects.slower_s[row, at] = max(value, 0.0) / 1000
+            effects.slower_s[row, at] += max(value, 0.0) / 1000
         case Fault.DEPENDENCY_FAILING:
-            effects.failing[row, at] = share
+            effects.failing[row, at] = 1.0 - (1.0 - effects.failing[row, at]) * (1.0 - share)
         case Fault.TRAFFIC_SURGE:
-            effects.surge[row] = max(value, 0.0)
+            effects.surge[row] *= max(value, 0.0)
 
 
 def repeated(effects: Effects, rows: np.ndarray) -> Effects:
