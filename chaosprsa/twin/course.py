@@ -59,10 +59,9 @@ def effects_of(issues: Sequence[SimulatedIssue], services: Sequence[str], streng
                 known = ", ".join(services)
                 raise BadInput(f"issue {issue.id}: {component!r} is not in the topology ({known})")
         _set(effects, issue.fault, row, services.index(issue.component), float(value))
+        factor = float(value) / issue.strength if issue.strength else 1.0
         for also in issue.companions:  # as much stronger or weaker than predicted as the issue itself
-            _set(
-                effects, also.fault, row, services.index(also.component), also.strength * float(value) / issue.strength
-            )
+            _set(effects, also.fault, row, services.index(also.component), also.strength * factor)
     return effects
 
 
