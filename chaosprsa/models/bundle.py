@@ -24,10 +24,12 @@ from chaosprsa.documents import from_json, lineage, to_json
 from chaosprsa.errors import InvalidDocument, Refused
 from chaosprsa.history.files import metrics_parquet
 from chaosprsa.history.frame import COLUMNS, History, empty_metrics
+from chaosprsa.models.felt import Felt
 from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.learned import Bundle, learn_parts
 from chaosprsa.models.load import LoadModel
 from chaosprsa.models.precursors import PrecursorModel
+from chaosprsa.models.signatures import read_signatures, signatures_parquet
 from chaosprsa.models.skopsfile import model_bytes, model_from_bytes
 from chaosprsa.progress import Progress, silent
 from chaosprsa.types import Incident, Lineage, Topology, Window
@@ -37,6 +39,8 @@ SCHEMA = "chaosprsa/bundle/1"
 MANIFEST = "manifest.json"
 CLASSIFIER = "precursors.skops"
 PAST = "past_incidents.json"
+FELT = "felt.json"
+SIGNATURES = "signatures.parquet"
 # A classifier of another minor version may load and answer otherwise.
 CHECKED = "scikit-learn"
 PACKAGES = ("chaosprsa", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
@@ -106,9 +110,12 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
         "topology.json": _dumped({"schema": "chaosprsa/topology/1", **to_json(bundle.topology)}),
         "recent_incidents.json": _dumped([to_json(each) for each in bundle.recent.incidents]),
         PAST: _dumped([to_json(each) for each in bundle.past]),
+        FELT: _dumped([to_json(each) for each in bundle.felt]),
     }
     if len(bundle.recent.metrics):
         files["recent.parquet"] = metrics_parquet(bundle.recent.metrics)
+    if bundle.signatures:
+        files[SIGNATURES] = signatures_parquet(bundle.signatures)
     if bundle.precursors is not None:
         files["precursors.json"] = _dumped(bundle.precursors.as_json())
         files[CLASSIFIER] = model_bytes(bundle.precursors.classifier)
@@ -216,6 +223,8 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
         notes=tuple(manifest["notes"]),
         seed=manifest["seed"],
         past=past,
+        signatures=read_signatures(contents[SIGNATURES]) if SIGNATURES in contents else (),
+        felt=tuple(from_json(each, Felt, f"{folder}/{FELT}") for each in values[FELT]),
         lineage=from_json(manifest["lineage"], Lineage, f"{folder}/{MANIFEST}"),
         manifest=manifest,
     )

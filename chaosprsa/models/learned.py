@@ -12,10 +12,12 @@ import numpy.typing as npt
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
 from chaosprsa.models.fanout import with_calls
+from chaosprsa.models.felt import Felt, felt_impacts
 from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.load import MIN_SAMPLES, LoadForecast, LoadModel
 from chaosprsa.models.normals import normals_of, quiet_rows
 from chaosprsa.models.precursors import PrecursorModel
+from chaosprsa.models.signatures import Signature, signatures_of
 from chaosprsa.models.windows import Normals
 from chaosprsa.progress import Progress, silent
 from chaosprsa.types import Incident, Lineage, Topology, Window
@@ -33,6 +35,7 @@ class Bundle:
     load: of request_rate_per_s, for each component. precursors: None where there are none, and notes say why.
     normals: (median, spread) for each component, call edge and metric. recent: the history's last hours, as they were.
     past: the incidents themselves, without their titles; the latest where there are very many.
+    signatures: what they did to the metrics. felt: what users felt of them, where the entry's metrics tell.
     window: of the whole history. manifest: what the folder's manifest.json says.
     """
 
@@ -46,6 +49,8 @@ class Bundle:
     notes: tuple[str, ...]
     seed: int
     past: tuple[Incident, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    felt: tuple[Felt, ...] = ()
     lineage: Lineage = field(default_factory=lambda: Lineage(id=""))
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
@@ -95,6 +100,8 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
         notes=(*history.notes, *notes, *more, *reasons),
         seed=seed,
         past=tuple(replace(each, title="") for each in history.incidents[-MOST_PAST:]),
+        signatures=signatures_of(history, graph),
+        felt=felt_impacts(history, graph.entry),
     )
 
 
