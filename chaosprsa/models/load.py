@@ -1,33 +1,34 @@
-"""A load's usual course: level, day, week, and how far it strays from them.
+"""A load's usual course, where it stands now, and how far it may stray: forecasts as quantiles, at any time ahead.
 
-Harmonic regression on the square root of the load, which makes the spread of counts alike at every level (Anscombe
-1948), by iterated reweighting (Huber 1964), so that incidents and bursts don't bend the curve. Recent weeks count more.
+On the square root of the load, which makes the spread of counts alike at every level (Anscombe 1948): curves of the
+day and the week that follow drift (load_seasons), what regular jobs add at their minute of the hour, and running
+averages of how far the load is from them now (load_course). How these predict what follows, and how wrong they are, is
+learned at each horizon by forecasts that are tried inside the history, each knowing only what came before it
+(load_horizons): so the present level fades as fast as it did, and the band grows with the horizon as much as days
+differ from each other.
+
 Day and week enter only where the data saw each of their hours or days at least twice: two hours give a level alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
+from chaosprsa.models.load_course import Course, Past
+from chaosprsa.models.load_horizons import LEVELS, Horizons, Tried
+from chaosprsa.models.load_seasons import DAY_S, WEEK_S
 from chaosprsa.models.threads import one_thread
 
 FloatArray = npt.NDArray[np.float64]
-DAY_S = 86_400.0
-WEEK_S = 7 * DAY_S
-HALF_LIFE_S = 2 * WEEK_S  # a sample this old counts half: the level follows growth, and weeks still add up
-MAX_BINS = 6_000  # longer series are averaged to this many points before the fit; the spread is taken from all samples
 MIN_SAMPLES = 12
-DAY_HARMONICS = tuple(7 * k for k in range(1, 7))  # of a week: 24 h, 12 h, ... 4 h
-WEEK_HARMONICS = (
-    1,
-    2,
-    3,
-    *(7 * k + side for k in (1, 2, 3) for side in (-2, -1, 1, 2)),
-)  # days differ, so do their shapes
+BINS = 12_000  # of a grid: longer series are tried finely at their end and coarsely as a whole
+TRIES = 797  # at each horizon; a prime, so that origins fall on every minute of the hour
+LONGEST_S = 2 * WEEK_S  # the last horizon that is tried
+EVENT_PRIOR = 1.0  # an event's effect is drawn to none as if one more had had none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,53 +41,85 @@ class LoadForecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadEvent:
+    """A known time when the load is not as usual: a sale, a deployment. Events of one name have one effect."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadModel:
     """Fit it, then ask for forecasts at any time.
 
-    terms: what the data was enough for, of level, day, week. coefficients: of the square root; the level, then cosine
-    and sine of each harmonic of the week. residuals: quantiles 5 % and 95 %, mean and mean square, of the square root.
+    terms: what the data was enough for, of level, day, week. unit: what the roots were divided by. events: by name,
+    what the event multiplies the root with. course, horizons: see there. samples: how many it was fitted on.
     """
 
     terms: tuple[str, ...] = ()
-    harmonics: tuple[int, ...] = ()
-    coefficients: tuple[float, ...] = ()
-    residuals: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    unit: float = 1.0
+    course: Course | None = None
+    horizons: Horizons | None = None
+    events: Mapping[str, float] = field(default_factory=dict)
     samples: int = 0
 
-    def fit(self, times_s: FloatArray, values: FloatArray) -> Self:
+    def fit(self, times_s: FloatArray, values: FloatArray, events: Sequence[LoadEvent] = ()) -> Self:
         """times_s: seconds since 1970, any order; values: the load, 0 or more (less counts as 0, NaN is left out).
 
-        Raises NotEnoughHistory with fewer than 12 samples.
+        events: those in the history, whose samples say nothing about the usual course. Raises NotEnoughHistory with
+        fewer than 12 samples.
         """
         times, roots = _sorted_roots(np.asarray(times_s, dtype=float), np.asarray(values, dtype=float))
-        if len(times) < MIN_SAMPLES:
-            raise NotEnoughHistory(f"a load model needs at least {MIN_SAMPLES} samples, there are {len(times)}")
-        terms = _terms(times)
-        harmonics = (DAY_HARMONICS if "day" in terms else ()) + (WEEK_HARMONICS if "week" in terms else ())
-        binned_times, binned, counts = _binned(times, roots)
-        weights = counts * 0.5 ** ((times[-1] - binned_times) / HALF_LIFE_S)
+        usual = _outside(times, events)
+        if usual.sum() < MIN_SAMPLES:
+            raise NotEnoughHistory(f"a load model needs at least {MIN_SAMPLES} samples, there are {usual.sum()}")
+        unit = float(np.mean(roots[usual])) or 1.0
+        terms = _terms(times[usual])
+        step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
         with one_thread():
-            coefficients = _robust_fit(_design(binned_times, harmonics), binned, weights, _penalty(harmonics))
-        fitted = replace(self, terms=terms, harmonics=harmonics, coefficients=tuple(coefficients.tolist()))
-        residuals = roots - np.concatenate(
-            [fitted.root(part) for part in np.array_split(times, 1 + len(times) // 50_000)]
+            past = Past(times[usual], roots[usual] / unit, step, terms, BINS)
+            horizons = Horizons.learn(*_tried(past))
+        fitted = replace(
+            self, terms=terms, unit=unit, course=past.course(), horizons=horizons, samples=int(usual.sum()), events={}
         )
-        return replace(fitted, residuals=_spread(residuals), samples=len(times))
+        return replace(fitted, events=_effects(fitted, times, roots, events)) if events else fitted
 
-    def forecast(self, times_s: FloatArray) -> LoadForecast:
-        """Mean and central 90 % at these times (seconds since 1970). 0 <= low <= mean <= high, all finite."""
-        root = np.maximum(self.root(np.asarray(times_s, dtype=float)), 0.0)
-        below, above, mean, square = self.residuals
-        low = np.maximum(root + below, 0.0) ** 2
-        high = np.maximum(root + above, 0.0) ** 2
-        middle = root**2 + 2 * root * mean + square
-        return LoadForecast(mean=np.clip(middle, low, high), low=low, high=high)
+    def given(self, times_s: FloatArray, values: FloatArray) -> Self:
+        """The same model, standing at the last of these samples; those it has seen already are left out."""
+        course, _ = self._fitted()
+        times, roots = _sorted_roots(np.asarray(times_s, dtype=float), np.asarray(values, dtype=float))
+        later = times > course.now_s
+        return replace(self, course=course.given(times[later], roots[later] / self.unit))
 
-    def root(self, times_s: FloatArray) -> FloatArray:
-        """The square root of the usual load, shape (times,). Raises NotEnoughHistory before a fit."""
-        if not self.coefficients:
-            raise NotEnoughHistory("this load model was never fitted")
-        return np.asarray(_design(times_s, self.harmonics) @ np.array(self.coefficients))
+    def forecast(self, times_s: FloatArray, events: Sequence[LoadEvent] = ()) -> LoadForecast:
+        """Mean and central 90 % at these times (seconds since 1970). 0 <= low <= mean <= high, all finite.
+
+        Up to the last sample seen: the usual course; after it: from the present level. Raises NotEnoughHistory before a
+        fit.
+        """
+        times = np.asarray(times_s, dtype=float)
+        middle, scale, ahead = self._middle(times, events)
+        _, horizons = self._fitted()
+        scores = horizons.quantiles(ahead, np.array([0.05, 0.95]))
+        low, high = (self._loads(middle + scale * scores[:, at]) for at in (0, 1))
+        first, second = horizons.mean_and_square(ahead).T
+        root = np.maximum(middle, 0.0)
+        mean = (root**2 + 2 * root * scale * first + scale**2 * second) * self.unit**2
+        return LoadForecast(mean=np.clip(mean, low, high), low=low, high=high)
+
+    def quantiles(
+        self, times_s: FloatArray, probabilities: Sequence[float] | FloatArray, events: Sequence[LoadEvent] = ()
+    ) -> FloatArray:
+        """Shape (times, probabilities): what the load stays below with these probabilities, of single samples.
+
+        Probabilities beyond 0.25 % and 99.75 % count as these.
+        """
+        times = np.asarray(times_s, dtype=float)
+        middle, scale, ahead = self._middle(times, events)
+        _, horizons = self._fitted()
+        wanted = np.clip(np.asarray(probabilities, dtype=float), LEVELS[0], LEVELS[-1])
+        return self._loads(middle[:, None] + scale[:, None] * horizons.quantiles(ahead, wanted))
 
     def as_json(self) -> dict[str, Any]:
         """What from_json takes back."""
@@ -95,14 +128,42 @@ class LoadModel:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """From as_json's values; lists become tuples. Raises TypeError where fields are missing or unknown."""
-        found: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
-        return cls(**found)
+        found = dict(values)
+        for name, kind in (("course", Course), ("horizons", Horizons)):
+            if found.get(name) is not None:
+                found[name] = kind(**{key: _tuples(each) for key, each in found[name].items()})
+        return cls(**{key: _tuples(each) for key, each in found.items()})
+
+    def _fitted(self) -> tuple[Course, Horizons]:
+        if self.course is None or self.horizons is None:
+            raise NotEnoughHistory("this load model was never fitted")
+        return self.course, self.horizons
+
+    def _middle(self, times: FloatArray, events: Sequence[LoadEvent]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(the root's regression, its scale, how far ahead), shape (times,) each."""
+        course, horizons = self._fitted()
+        ahead = np.where(times > course.now_s, times - course.now_s, horizons.seconds[-1])
+        base, features = course.features(times)
+        level = np.maximum(base, 0.0)
+        scale = horizons.scale(ahead, level, course.unrest, times % DAY_S / 3600.0)
+        factor = _factor(times, events, self.events)
+        middle = (base + horizons.course(ahead, features) + course.minute(times)) * factor
+        return middle, scale * np.maximum(factor, 1.0), ahead
+
+    def _loads(self, roots: FloatArray) -> FloatArray:
+        return np.asarray((np.maximum(roots, 0.0) * self.unit) ** 2)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def _sorted_roots(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """In order, one sample a moment (the mean where there are several), roots of what is 0 or more."""
     known = np.isfinite(times) & np.isfinite(values)
-    order = np.argsort(times[known], kind="stable")
-    return times[known][order], np.sqrt(np.maximum(values[known][order], 0.0))
+    moments, at, counts = np.unique(times[known], return_inverse=True, return_counts=True)
+    roots = np.sqrt(np.maximum(values[known], 0.0))
+    return moments, np.bincount(at, weights=roots, minlength=len(moments)) / np.maximum(counts, 1)
 
 
 def _terms(times: FloatArray) -> tuple[str, ...]:
@@ -116,49 +177,65 @@ def _terms(times: FloatArray) -> tuple[str, ...]:
     return ("level", "day", "week") if weekdays_seen.min() >= 2 else ("level", "day")
 
 
-def _binned(times: FloatArray, roots: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Means over equal spans where there are more samples than MAX_BINS, with the number of samples in each."""
-    if len(times) <= MAX_BINS:
-        return times, roots, np.ones(len(times))
-    width = (times[-1] - times[0]) / MAX_BINS
-    at = np.minimum(((times - times[0]) / width).astype(int), MAX_BINS - 1)
-    counts = np.bincount(at, minlength=MAX_BINS).astype(float)
-    used = counts > 0
-    sums = [np.bincount(at, weights=column, minlength=MAX_BINS)[used] for column in (times - times[0], roots)]
-    return times[0] + sums[0] / counts[used], sums[1] / counts[used], counts[used]
+def _tried(past: Past) -> tuple[list[Tried], FloatArray]:
+    """(the tries at each horizon, the coefficients' prior)."""
+    reach = past.span_s - (DAY_S if "day" in past.terms else 0.0)
+    longest = max(min(reach / 3, LONGEST_S), past.step_s)
+    number = 1 + max(0, int(np.floor(np.log2(longest / past.step_s))))
+    found = []
+    for horizon in past.step_s * 2.0 ** np.arange(number):
+        grid = past.fine if horizon <= past.step_s * BINS / 6 else past.coarse
+        each = _try(past, grid, float(horizon))
+        if each is not None:
+            found.append(each)
+    features = found[0].features.shape[1] if found else 0
+    prior = np.zeros(features)
+    if "week" in past.terms:
+        prior[2] = 0.7
+    return found, prior
 
 
-def _design(times: FloatArray, harmonics: tuple[int, ...]) -> FloatArray:
-    """Shape (times, 1 + 2 * harmonics): 1, then cosine and sine of each harmonic of the week."""
-    angle = 2 * np.pi * np.outer(times % WEEK_S, np.array(harmonics, dtype=float)) / WEEK_S
-    waves = np.stack([np.cos(angle), np.sin(angle)], axis=2).reshape(len(times), -1)
-    return np.hstack([np.ones((len(times), 1)), waves])
+def _try(past: Past, grid: Any, horizon_s: float) -> Tried | None:
+    last = int(np.searchsorted(grid.now_s, past.times_s[-1] - horizon_s, side="right"))
+    if last < 2:
+        return None
+    origins = np.unique(np.linspace(0, last - 1, min(TRIES, last)).astype(np.intp))
+    times, target, level, features, unrest = past.tries(grid, origins, horizon_s)
+    if len(times) < 4:
+        return None
+    spans = (times[-1] - times[0]) / horizon_s + 1.0
+    return Tried(
+        horizon_s=horizon_s,
+        features=features,
+        target=target,
+        level=np.maximum(level, 0.0),
+        unrest=unrest,
+        hour=times % DAY_S / 3600.0,
+        spans=float(min(spans, len(times))),
+    )
 
 
-def _penalty(harmonics: tuple[int, ...]) -> FloatArray:
-    """A light ridge that grows with the square of the frequency: it only decides what gaps leave open."""
-    return np.concatenate([[0.0], np.repeat((np.array(harmonics, dtype=float) / 7) ** 2, 2)]) * 1e-6
-
-
-def _robust_fit(design: FloatArray, values: FloatArray, weights: FloatArray, penalty: FloatArray) -> FloatArray:
-    """Weighted ridge regression with Huber's weights, from the median outwards, 20 rounds at most."""
-    robust = np.ones(len(values))
-    found = np.concatenate([[np.median(values)], np.zeros(design.shape[1] - 1)])
-    for _ in range(20):
-        before = found
-        weighted = design * (weights * robust)[:, None]
-        ridge = np.diag(penalty * float(np.sum(weights * robust)))
-        found = np.linalg.solve(weighted.T @ design + ridge, weighted.T @ values)
-        residuals = values - design @ found
-        scale = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
-        robust = np.minimum(1.0, 1.345 * max(scale, 1e-12) / np.maximum(np.abs(residuals), 1e-12))
-        if np.allclose(found, before, rtol=1e-9, atol=1e-12):
-            break
+def _outside(times: FloatArray, events: Sequence[LoadEvent]) -> npt.NDArray[np.bool_]:
+    found = np.ones(len(times), dtype=bool)
+    for event in events:
+        found &= (times < event.start_s) | (times >= event.end_s)
     return found
 
 
-def _spread(residuals: FloatArray) -> tuple[float, float, float, float]:
-    """Quantiles 5 % and 95 %, and mean and mean square within 1 % and 99 %: a single spike does not move the mean."""
-    first, low, high, last = np.quantile(residuals, [0.01, 0.05, 0.95, 0.99])
-    inner = np.clip(residuals, first, last)
-    return min(float(low), 0.0), max(float(high), 0.0), float(inner.mean()), float(np.mean(inner**2))
+def _effects(model: LoadModel, times: FloatArray, roots: FloatArray, events: Sequence[LoadEvent]) -> dict[str, float]:
+    """By name: the median ratio of the root in an event to its usual course, drawn to 1 where few were seen."""
+    ratios: dict[str, list[float]] = {}
+    for event in events:
+        inside = (times >= event.start_s) & (times < event.end_s)
+        if inside.any():
+            usual = np.sqrt(model.forecast(times[inside]).mean)
+            ratios.setdefault(event.name, []).append(float(np.sum(roots[inside]) / max(float(np.sum(usual)), 1e-12)))
+    return {name: (sum(each) + EVENT_PRIOR) / (len(each) + EVENT_PRIOR) for name, each in sorted(ratios.items())}
+
+
+def _factor(times: FloatArray, events: Sequence[LoadEvent], effects: Mapping[str, float]) -> FloatArray:
+    found = np.ones(len(times))
+    for event in events:
+        inside = (times >= event.start_s) & (times < event.end_s)
+        found[inside] *= effects.get(event.name, 1.0)
+    return found

