@@ -13,18 +13,19 @@ from scipy import stats
 
 from chaosprsa.documents import read_lines, to_json, write_lines
 from chaosprsa.errors import BadInput
-from chaosprsa.faults import CATALOGUE, fault_of_kind
+from chaosprsa.faults import CATALOGUE
 from chaosprsa.hazards import Grid, hazards
 from chaosprsa.impacts import visits_per_request
 from chaosprsa.issues import EDGE_SHARE, draw_issues, strength_at
-from chaosprsa.types import Edge, Fault, SimulatedIssue, Topology
+from chaosprsa.issues.marks import duration_likeness, quantile_of, strength_likeness
+from chaosprsa.types import Edge, EdgeCase, Fault, SimulatedIssue, Topology
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)
 
 
-def drawn(bundle, count=500, seed=7, horizon=DAY, now=NOW):
-    return draw_issues(bundle, horizon, count, np.random.default_rng(seed), now, seed)
+def drawn(bundle, count=500, seed=7, horizon=DAY, now=NOW, **more):
+    return draw_issues(bundle, horizon, count, np.random.default_rng(seed), now, seed, **more)
 
 
 def test_the_same_seed_gives_the_same_bytes(bundle, tmp_path):
@@ -67,7 +68,7 @@ def test_rates_add_up_to_what_the_incident_model_expects(bundle):
 
 def test_usual_issues_are_as_frequent_as_in_the_history(bundle):
     """Chi-squared over the pairs that were seen, at 1 in 1,000."""
-    usual = [issue for issue in drawn(bundle, 4000) if issue.novelty == 0]
+    usual = [issue for issue in drawn(bundle, 4000) if issue.edge_case is None and not issue.raised_by]
     grid = Grid.over(NOW, DAY)
     weight = {
         (hazard.component, hazard.kind): hazard.expected(grid.cell_s) for hazard in hazards(bundle, grid) if hazard.seen
@@ -79,17 +80,73 @@ def test_usual_issues_are_as_frequent_as_in_the_history(bundle):
     assert stats.chisquare([seen[pair] for pair in weight], expected).pvalue > 0.001
 
 
-def test_some_issues_are_beyond_what_was_seen_and_say_so(bundle):
-    issues = drawn(bundle, 4000)
-    new = [issue for issue in issues if issue.novelty > 0]
-    assert len(new) / len(issues) == pytest.approx(EDGE_SHARE, abs=0.03)
+def test_usual_strengths_and_durations_follow_their_laws_to_the_ends(bundle):
+    """Kolmogorov and Smirnov over the quantiles that the draws come from, at 1 in 1,000: nothing is cut off."""
+    usual = [issue for issue in drawn(bundle, 4000) if issue.edge_case is None]
+    levels = [quantile_of(issue.fault, issue.strength) for issue in usual]
+    assert stats.kstest(levels, "uniform").pvalue > 0.001
+    middle = {kind: bundle.incidents.duration_quantiles(kind, (0.5,))[0] for kind in bundle.incidents.kinds}
+    longer = sum(issue.duration_s > middle[issue.kind] for issue in usual)
+    assert stats.binomtest(longer, len(usual), 0.5).pvalue > 0.001
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2, 0.7, 1.0])
+def test_the_share_of_edge_cases_is_the_one_asked_for(bundle, quiet_bundle, share):
+    """A binomial count, at 1 in 10,000."""
+    for learned in (bundle, quiet_bundle):
+        edges = sum(issue.edge_case is not None for issue in drawn(learned, 3000, edge_share=share))
+        low, high = stats.binom.interval(0.9999, 3000, share)
+        assert low <= edges <= high
+
+
+def test_edge_cases_are_tails_kinds_never_seen_there_and_faults_together_and_say_so(bundle):
+    issues = [issue for issue in drawn(bundle, 4000) if issue.edge_case]
     kinds_of = bundle.incidents.kinds_of
-    had = {(name, fault_of_kind(kind)) for name, kinds in kinds_of.items() for kind in kinds}
-    unseen = [issue for issue in issues if (issue.component, issue.fault) not in had]
-    assert unseen
-    assert all(issue.novelty >= 0.4 for issue in unseen)
-    tails = [issue for issue in new if (issue.component, issue.fault) in had]
-    assert any("Beyond the usual" in line for issue in tails for line in issue.evidence)
+    had = {(name, kind) for name, kinds in kinds_of.items() for kind in kinds}
+    assert {issue.edge_case for issue in issues} == {EdgeCase.TAIL, EdgeCase.UNSEEN, EdgeCase.TOGETHER}
+    for issue in issues:
+        said = " ".join(issue.evidence)
+        if issue.edge_case is EdgeCase.UNSEEN:
+            assert (issue.component, issue.kind) not in had
+        if issue.edge_case is EdgeCase.TAIL:
+            assert (issue.component, issue.kind) in had
+            assert "Beyond the usual" in said
+        if issue.edge_case is EdgeCase.TOGETHER:
+            (other,) = issue.companions
+            assert (other.component, other.fault) != (issue.component, issue.fault)
+            assert "Together with it" in said
+    surges = [issue for issue in issues if issue.surge > 1 and issue.fault is not Fault.TRAFFIC_SURGE]
+    assert len(surges) > 50
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-4, 1e-2, 0.1])
+def test_no_edge_case_is_less_plausible_than_the_floor_and_the_share_holds_all_the_same(bundle, quiet_bundle, floor):
+    for learned in (bundle, quiet_bundle):
+        edges = [issue for issue in drawn(learned, 2000, floor=floor) if issue.edge_case]
+        low, high = stats.binom.interval(0.9999, 2000, EDGE_SHARE)
+        assert low <= len(edges) <= high
+        assert min(issue.plausibility for issue in edges) >= floor * 0.995  # three digits are written
+
+
+def test_a_stronger_tail_is_less_plausible_and_a_second_fault_too(bundle):
+    """The likelihood falls along each tail, and of two faults at once it is a share of each one's."""
+    issues = drawn(bundle, 4000)
+    usual = np.median([issue.plausibility for issue in issues if issue.edge_case is None])
+    for edge in EdgeCase.TAIL, EdgeCase.UNSEEN, EdgeCase.TOGETHER:
+        assert np.median([issue.plausibility for issue in issues if issue.edge_case is edge]) < usual
+    levels = np.array([0.5, 0.9, 0.99, 0.999])
+    for fault in Fault:
+        likely = strength_likeness(fault, levels)
+        assert likely[0] == pytest.approx(1, rel=1e-6)
+        assert np.all(np.diff(likely) < 0)
+
+
+def test_likeness_is_the_ratio_of_densities(quiet_bundle):
+    """Of the normal distribution of the logarithm: exp(-z squared / 2)."""
+    hazard = hazards(quiet_bundle, Grid.over(NOW, DAY))[0]
+    z = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+    likely = duration_likeness(quiet_bundle.incidents, hazard, stats.norm.cdf(z))
+    assert likely == pytest.approx(np.exp(-(z**2) / 2), rel=0.1)
 
 
 def test_callers_feel_it_nearest_first_and_once(bundle):
