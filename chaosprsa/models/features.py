@@ -1,8 +1,9 @@
 """What a window of samples looks like, under tsfresh's names.
 
-The usual features are computed for all windows at once and equal tsfresh's own to 1e-9 (tests/models/test_features.py);
-any other name that tsfresh knows goes through tsfresh itself, which takes seconds to import and far longer to run
-(Christ et al., Neurocomputing 307, 2018). Names read <feature>__<parameter>_<value>, as in quantile__q_0.9.
+The usual features equal tsfresh's own to 1e-9 (tests/models/test_features.py). Of many windows they are compiled, in
+one pass over the series (models/onepass.py); of few they are computed in numpy, which needs no second to start. Any
+other name that tsfresh knows goes through tsfresh itself, which takes seconds to import and far longer to run (Christ
+et al., Neurocomputing 307, 2018). Names read <feature>__<parameter>_<value>, as in quantile__q_0.9.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +15,69 @@ import pandas as pd
 from chaosprsa.errors import BadInput
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+COMPILED_FROM = 200_000  # windows: below, numpy is done before numba has started
+AT_ONCE = 2_000_000  # samples laid out as windows at one time, where there is no other way
 
 
-def rolling(values: FloatArray, width: int, at: npt.NDArray[np.int64]) -> FloatArray:
+def rolling(values: FloatArray, width: int, at: IntArray) -> FloatArray:
     """Windows of a series, shape (len(at), width): window i ends with the sample at[i] >= width - 1."""
     return np.lib.stride_tricks.sliding_window_view(values, width)[at - width + 1]
 
 
+def rolling_features(
+    series: FloatArray, width: int, names: Sequence[str], at: IntArray | None = None, stride: int = 1
+) -> FloatArray:
+    """Features of the windows of one series or of many, shape (..., windows, names); series: shape (..., n).
+
+    at: the samples that windows end with, each width - 1 or later; without it, every `stride`-th window from the first.
+    A window with a gap (NaN or infinite) has NaN for all. Raises BadInput for a name nobody knows, or an `at` outside.
+    """
+    values = np.ascontiguousarray(series, dtype=float)
+    count = values.shape[-1]
+    ends = np.arange(width - 1, count, stride) if at is None else np.asarray(at, dtype=np.int64)
+    if width < 1 or (len(ends) and not width - 1 <= ends.min() <= ends.max() < count):
+        raise BadInput(f"windows of {width} samples: they must end with samples {width - 1} to {count - 1}")
+    order = np.argsort(ends, kind="stable")
+    flat = values.reshape(-1, count)
+    found = _features(flat, width, names, ends[order])
+    if not np.array_equal(order, np.arange(len(ends))):
+        found = found[:, np.argsort(order)]
+    return found.reshape(*values.shape[:-1], *found.shape[1:])
+
+
+def _features(series: FloatArray, width: int, names: Sequence[str], at: IntArray) -> FloatArray:
+    """Shape (k, windows, names), from series of shape (k, n) and rising ends."""
+    if len(series) * len(at) < COMPILED_FROM:
+        return _laid_out(series, width, names, at)
+    from chaosprsa.models import onepass  # a second of import, and of compiling the first time
+
+    usual = [name for name in names if onepass.compiled(name)]
+    found = onepass.features(series, width, usual, at)
+    others = [name for name in names if name not in usual]
+    if not others:
+        return found
+    both = np.concatenate([found, _laid_out(series, width, others, at)], axis=2)
+    return both[:, :, [[*usual, *others].index(name) for name in names]]
+
+
+def _laid_out(series: FloatArray, width: int, names: Sequence[str], at: IntArray) -> FloatArray:
+    """The same from windows laid out whole, some at a time."""
+    found = np.empty((len(series), len(at), len(names)))
+    rows = max(1, AT_ONCE // max(1, width * len(at)))
+    for first in range(0, len(series) if found.size else 0, rows):
+        views = np.lib.stride_tricks.sliding_window_view(series[first : first + rows], width, axis=1)
+        windows = views[:, at - width + 1].reshape(-1, width)
+        found[first : first + rows] = _of_windows(windows, names).reshape(-1, len(at), len(names))
+    return found
+
+
 def extract(windows: FloatArray, names: Sequence[str]) -> FloatArray:
     """Shape (windows, names). A window with a gap (NaN) has NaN for all. Raises BadInput for a name nobody knows."""
+    return rolling_features(windows, windows.shape[1], names)[:, 0]
+
+
+def _of_windows(windows: FloatArray, names: Sequence[str]) -> FloatArray:
     found = np.full((len(windows), len(names)), np.nan)
     whole = np.isfinite(windows).all(axis=1)
     if not whole.any():
@@ -30,7 +85,8 @@ def extract(windows: FloatArray, names: Sequence[str]) -> FloatArray:
     full = np.ascontiguousarray(windows[whole])
     others = [name for name in names if name not in VECTORISED]
     foreign = _by_tsfresh(full, others) if others else {}
-    columns = [foreign[name] if name in foreign else VECTORISED[name](full) for name in names]
+    with np.errstate(all="ignore"):  # what overflows is inf, as in tsfresh
+        columns = [foreign[name] if name in foreign else VECTORISED[name](full) for name in names]
     found[whole] = np.column_stack(columns)
     return found
 
@@ -59,6 +115,7 @@ VECTORISED: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "median": lambda x: np.median(x, axis=1),
     "minimum": lambda x: x.min(axis=1),
     "maximum": lambda x: x.max(axis=1),
+    "absolute_maximum": lambda x: np.abs(x).max(axis=1),
     "sum_values": lambda x: x.sum(axis=1),
     "variance": lambda x: x.var(axis=1),
     "standard_deviation": lambda x: x.std(axis=1),
@@ -69,6 +126,7 @@ VECTORISED: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "absolute_sum_of_changes": lambda x: np.abs(np.diff(x, axis=1)).sum(axis=1),
     "cid_ce__normalize_False": lambda x: np.sqrt(np.sum(np.diff(x, axis=1) ** 2, axis=1)),
     "count_above_mean": lambda x: np.sum(x > x.mean(axis=1, keepdims=True), axis=1).astype(float),
+    "count_below_mean": lambda x: np.sum(x < x.mean(axis=1, keepdims=True), axis=1).astype(float),
     "quantile__q_0.1": lambda x: np.quantile(x, 0.1, axis=1),
     "quantile__q_0.9": lambda x: np.quantile(x, 0.9, axis=1),
     "autocorrelation__lag_1": lambda x: _autocorrelation(x, 1),
