@@ -26,11 +26,13 @@ def generate_study(
     folder: Path,
     seed: int,
     kinds: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
 ) -> Study:
     """Write study.json, ISSUE.experiment.json and ISSUE.profile.json; what an earlier study of the name left goes.
 
-    kinds: a service's workload kind where it is known. Same issues, settings, bundle and seed: same bytes. Raises
-    BadInput: no issues, a component outside [topology], a name that can't be a folder's or an object's.
+    kinds: a service's workload kind where it is known. notes: what a reader of the study should know. Same issues,
+    settings, bundle and seed: same bytes. Raises BadInput: no issues, a component outside [topology], a name that can't
+    be a folder's or an object's.
     """
     _check(name, issues, settings)
     rate_at = _entry_rate(bundle)
@@ -49,6 +51,7 @@ def generate_study(
         seed=seed,
         items=tuple(item for item, _ in items),
         lineage=lineage("study", content, [issue.lineage for issue in issues]),
+        notes=tuple(notes),
     )
     _clear(folder)
     for item, profile in items:

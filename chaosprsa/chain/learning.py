@@ -20,10 +20,10 @@ from chaosprsa.history.files import read_history, with_incidents, write_history
 from chaosprsa.history.frame import History
 from chaosprsa.history.incidents import read_incidents
 from chaosprsa.history.prometheus import PrometheusClient, read_prometheus
-from chaosprsa.issues import draw_issues
+from chaosprsa.issues import EDGE_SHARE, draw_issues
 from chaosprsa.models.bundle import Bundle, load_bundle, save_bundle
 from chaosprsa.models.bundle import learn as learn_from
-from chaosprsa.selection import weightiest
+from chaosprsa.selection import covering
 from chaosprsa.settings_file import render_settings
 from chaosprsa.studies import generate_study
 from chaosprsa.telemetry import synthesise
@@ -146,12 +146,14 @@ def told(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def issues(context: Context, horizon: timedelta, count: int, seed: int) -> tuple[SimulatedIssue, ...]:
+def issues(
+    context: Context, horizon: timedelta, count: int, seed: int, edge_share: float = EDGE_SHARE
+) -> tuple[SimulatedIssue, ...]:
     """Draw issues from the bundle; write them as JSONL, as alerts and as telemetry."""
     bundle = load_bundle(context.workspace.models)
     rng = np.random.default_rng(seed)
     context.progress("drawing issues", 0.1)
-    drawn = draw_issues(bundle, horizon, count, rng, utc_now(), seed)
+    drawn = draw_issues(bundle, horizon, count, rng, utc_now(), seed, edge_share)
     folder = context.workspace.issues
     write_lines(folder / "issues.jsonl", drawn)
     write_text(folder / "alerts.json", json.dumps(to_alertmanager(drawn), indent=1, ensure_ascii=False) + "\n")
@@ -161,9 +163,10 @@ def issues(context: Context, horizon: timedelta, count: int, seed: int) -> tuple
 
 
 def generate(context: Context, study: str, limit: int, seed: int) -> Study:
-    """The weightiest issues as experiments and profiles under generated/STUDY/."""
+    """The issues that together cover most, as experiments and profiles under generated/STUDY/."""
     drawn = read_lines(context.workspace.issues / "issues.jsonl", SimulatedIssue)
     bundle = load_bundle(context.workspace.models)
-    chosen = weightiest(drawn, limit)
+    chosen = covering(drawn, limit)
     folder, kinds = context.workspace.study(study), context.settings.workload_kinds
-    return generate_study(study, chosen, context.settings, bundle, folder, seed, kinds)
+    notes = (chosen.in_words(),)
+    return generate_study(study, chosen.issues, context.settings, bundle, folder, seed, kinds, notes)

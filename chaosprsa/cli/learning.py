@@ -36,12 +36,19 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
 @seed_option
 @click.option("--horizon", type=duration, default="24h", show_default=True, help="How far ahead.")
 @click.option("--count", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many issues.")
+@click.option(
+    "--edge-cases",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Share of the issues beyond what was observed: tails, kinds never seen there, faults together; 0: none.",
+)
 @settings_option
 @json_option
-def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_json: bool) -> None:
+def issues(seed: int, horizon: timedelta, count: int, edge_cases: float, settings_file: Path, as_json: bool) -> None:
     """Draw the issues likely within the horizon; write issues.jsonl, alerts.json and telemetry/ to issues/.
 
-    Example: chaos prsa issues --seed 7 --horizon 24h --count 50
+    Example: chaos prsa issues --seed 7 --horizon 24h --count 50 --edge-cases 0.3
 
     Exit codes: 0 written, 2 bad input or no model bundle.
     """
@@ -51,7 +58,7 @@ def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_js
 
     with one_step("drawing issues") as progress:
         context = load(settings_file, progress)
-        drawn = learning.issues(context, horizon, count, seed)
+        drawn = learning.issues(context, horizon, count, seed, edge_cases)
     text = issues_table(drawn) + f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
     show(as_json, [to_json(issue) for issue in drawn], text)
 
@@ -63,10 +70,10 @@ def issues(seed: int, horizon: timedelta, count: int, settings_file: Path, as_js
 @settings_option
 @json_option
 def generate(study: str, limit: int, seed: int, settings_file: Path, as_json: bool) -> None:
-    """Turn the weightiest issues into an experiment and a load profile each, under generated/STUDY/.
+    """Turn issues that together cover most into an experiment and a load profile each, under generated/STUDY/.
 
-    The weightiest have the largest probability x impact, one for each component and fault; faults that an allocation
-    can mend come first.
+    They cover kinds, components, severities and impact, weighted by probability x impact; faults that an allocation
+    can mend come first. What stays uncovered is said.
 
     Example: chaos prsa generate --study next --limit 5
 
@@ -80,6 +87,7 @@ def generate(study: str, limit: int, seed: int, settings_file: Path, as_json: bo
         context = load(settings_file, progress)
         written = learning.generate(context, study, limit, seed)
     lines = [f"  {item.experiment}: {item.issue.fault.value} on {item.issue.component}" for item in written.items]
+    lines += [f"  note: {note}" for note in written.notes]
     text = "\n".join(
         [
             f"{context.workspace.study(study)}:",
