@@ -77,30 +77,30 @@ def compiled(name: str) -> bool:
 
 def features(series: FloatArray, width: int, names: Sequence[str], at: IntArray) -> FloatArray:
     """Shape (k, windows, names): windows of `width` that end with the samples `at`, rising. series: shape (k, n)."""
-    found = np.empty((len(series), len(at), len(names)))
+    found = np.empty((len(series), len(names), len(at)))  # a feature's values side by side: they are written so
     rows = max(1, AT_ONCE // max(1, len(at)))
     for first in range(0, len(series), rows):
         for start in range(0, len(at), AT_ONCE):
             passes = Passes(series[first : first + rows], width, at[start : start + AT_ONCE])
-            _fill(passes, names, found[first : first + rows, start : start + AT_ONCE])
-    return found
+            _fill(passes, names, found[first : first + rows, :, start : start + AT_ONCE])
+    return np.moveaxis(found, 1, 2)
 
 
 def _fill(passes: Passes, names: Sequence[str], found: FloatArray) -> None:
     with np.errstate(all="ignore"):  # what overflows is inf, as in tsfresh
         for i, name in enumerate(names):
             if name in BY_SUMS:
-                found[..., i] = BY_SUMS[name](passes)
+                found[:, i] = BY_SUMS[name](passes)
     shares = {i: share for i, name in enumerate(names) if (share := share_of(name)) is not None}
     if shares:
         for i, column in zip(shares, passes.quantiles([*shares.values()]), strict=True):
-            found[..., i] = column
+            found[:, i] = column
     sigmas = {i: sigma for i, name in enumerate(names) if (sigma := sigmas_of(name)) is not None}
     counted = {i: COUNTS[name] for i, name in enumerate(names) if name in COUNTS}
     if sigmas or counted:
         columns = passes.counts([*sigmas.values()])
         for i, kind in (*counted.items(), *((i, 2 + k) for k, i in enumerate(sigmas))):
-            found[..., i] = columns[kind]
+            found[:, i] = columns[kind]
 
 
 def share_of(name: str) -> float | None:

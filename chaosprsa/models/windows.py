@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from chaosprsa.history.frame import History
-from chaosprsa.models.features import extract, rolling
+from chaosprsa.models.features import rolling_features
 from chaosprsa.types import Incident
 
 FloatArray = npt.NDArray[np.float64]
@@ -104,12 +104,12 @@ def rows_at(history: History, layout: Layout, at: IntArray) -> Samples:
     """The rows of every component at these grid times (WINDOW_STEPS - 1 or later), but those without any value."""
     components = history.components
     z = scores(history, layout, components)
-    rows = np.full((len(components) * len(at), len(layout.columns)), np.nan)
-    for i in range(len(components)):
-        parts = []
-        for width, names in ((WINDOW_STEPS, WINDOW_FEATURES), (RECENT_STEPS, RECENT_FEATURES)):
-            parts += [extract(rolling(z[i, j], width, at), names) for j in range(len(layout.metrics))]
-        rows[i * len(at) : (i + 1) * len(at)] = np.hstack(parts) if parts else np.nan
+    count = len(components) * len(at)
+    parts = [
+        np.moveaxis(rolling_features(z, width, names, at), 2, 1).reshape(count, len(layout.metrics) * len(names))
+        for width, names in ((WINDOW_STEPS, WINDOW_FEATURES), (RECENT_STEPS, RECENT_FEATURES))
+    ]
+    rows = np.hstack(parts)
     used = np.isfinite(rows).any(axis=1)
     component = np.repeat(np.arange(len(components)), len(at))
     return Samples(
