@@ -32,10 +32,11 @@ def usual_load(entry: str, now: datetime) -> SimulatedIssue:
 
 
 def representatives(issues: Sequence[SimulatedIssue]) -> tuple[SimulatedIssue, ...]:
-    """The strongest of each fault and component; the kinds that are likeliest together first."""
-    groups: dict[tuple[Fault, str], list[SimulatedIssue]] = {}
+    """The strongest of each fault and component, and of faults that are on together; the likeliest kinds first."""
+    groups: dict[tuple[tuple[Fault, str], ...], list[SimulatedIssue]] = {}
     for issue in issues:
-        groups.setdefault((issue.fault, issue.component), []).append(issue)
+        beside = sorted((also.fault, also.component) for also in issue.companions)
+        groups.setdefault(((issue.fault, issue.component), *beside), []).append(issue)
     likeliest = sorted(groups.values(), key=lambda group: -sum(issue.probability for issue in group))
     strongest = [max(group, key=lambda one: (one.strength, one.duration_s, one.id)) for group in likeliest]
     return tuple(strongest[:MOST_REPRESENTATIVES])

@@ -1,0 +1,131 @@
+"""The adversary finds what hurts the present allocation most, and nothing that is implausible."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from chaosprsa.allocation.adversary import weaknesses
+from chaosprsa.allocation.attacks import Points, Range, Target
+from chaosprsa.documents import from_json, to_json
+from chaosprsa.errors import BadInput
+from chaosprsa.hazards import Grid, hazards
+from chaosprsa.history.frame import History, clean
+from chaosprsa.issues.law import Law
+from chaosprsa.models.bundle import learn
+from chaosprsa.twin import Capacity, Parameters, Spread, Twin
+from chaosprsa.twin.graph import call_graph
+from chaosprsa.types import Edge, EdgeCase, Fault, SimulatedIssue, Slo, Topology, TwinFit
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+DAY = timedelta(hours=24)
+SERVICES = ("front", "cart", "stock", "mail")
+SHOP = Topology(
+    services=SERVICES, edges=tuple(Edge(caller="front", callee=name) for name in SERVICES[1:]), entry="front"
+)
+SLO = Slo(service="front", latency_ms=300.0, success_ratio=0.99)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    """Two days of a load between 20 and 60 requests a second, and no incident: priors are alike everywhere."""
+    times = pd.date_range(NOW - timedelta(days=2), periods=2880, freq="min").as_unit("ms")
+    rate = 40 + 20 * np.sin(2 * np.pi * np.arange(2880) / 1440) + np.random.default_rng(1).normal(0, 1, 2880)
+    rows = pd.DataFrame({"timestamp": times, "component": "front", "metric": "request_rate_per_s", "value": rate})
+    metrics, _ = clean(rows, NOW, "made")
+    return learn(History(metrics=metrics, topology=SHOP), seed=1)
+
+
+def target(weak, cores=1.0, weak_cores=0.6, trusted=True):
+    """Two pods a service, 10 ms of work a request; the weak service has less CPU than the others."""
+    ones = np.ones(len(SERVICES))
+    nominal = Parameters(0.01 * ones, 0.005 * ones, 80 * ones, ones, 5 * ones, 0 * ones)
+    sure = Spread(0.03 * ones, 0.03 * ones, 0.03 * ones, 0.03 * ones)
+    fit = TwinFit(trusted=trusted, latency_ratio=1.0, error_share_gap=0.0, trials=5, reason="as the test says")
+    twin = Twin(call_graph(SHOP), nominal, sure, 1.0, 10.0, fit)
+    limits = np.array([[weak_cores if name == weak else cores for name in SERVICES]])
+    return Target(
+        twin=twin,
+        present=Capacity(np.full((1, 4), 2.0), limits, np.full((1, 4), 512.0)),
+        slo=SLO,
+        phases_s=(36.0, 18.0),
+    )
+
+
+@pytest.fixture(scope="module")
+def told(bundle):
+    return weaknesses(bundle, DAY, 40, NOW, 7, target("stock"))
+
+
+def test_the_planted_weakest_service_is_found(bundle, told):
+    """Squeezed alike, the one with the least CPU left over breaks first and likeliest, whichever it is."""
+    for weak, shown in (("stock", told), ("cart", weaknesses(bundle, DAY, 40, NOW, 7, target("cart")))):
+        for fault in Fault.CPU_SQUEEZE, Fault.REPLICA_LOSS:
+            of_it = [one for one in shown.by_risk if one.issue.fault is fault]
+            assert of_it[0].issue.component == weak
+            assert of_it[0].harm > 0 > of_it[0].margin
+
+
+def test_nothing_on_a_dense_grid_is_much_riskier_or_more_harmful_than_what_was_found(bundle, told):
+    """Brute force over every pair, 12 strengths, 12 durations and 6 loads."""
+    grid = Grid.over(NOW, DAY)
+    law = Law(bundle.incidents, grid, hazards(bundle, grid))
+    every = Range(target("stock"), law, bundle.entry_rate(grid.middles).mean)
+    every.issues.update({pair: _issue(told, law, pair) for pair in every.pairs.tolist()})
+    level = np.linspace(0.02, 0.999, 12)
+    mesh = np.stack(np.meshgrid(level, level, np.linspace(0, 1, 6), indexing="ij"), axis=-1).reshape(-1, 3)
+    pairs = every.pairs
+    shown = every.shown(Points(np.repeat(pairs, len(mesh)), np.tile(mesh, (len(pairs), 1))))
+    good = shown.plausibility >= 1e-4
+    assert told.by_risk[0].risk >= 0.97 * (shown.probability * shown.harm)[good].max()
+    assert told.by_harm[0].harm >= 0.97 * shown.harm[good].max()
+
+
+def _issue(told, law, pair):
+    """Any issue of this fault and component: the twin reads no more of it."""
+    hazard = law.hazards[pair]
+    return replace(told.by_risk[0].issue, fault=hazard.fault, components=(hazard.component,))
+
+
+def test_each_says_how_it_ends_how_likely_and_how_plausible_it_is(told):
+    assert (
+        len(told.by_risk) == len(told.by_harm) == len({(one.issue.component, one.issue.fault) for one in told.by_risk})
+    )
+    assert [one.risk for one in told.by_risk] == sorted((one.risk for one in told.by_risk), reverse=True)
+    assert [one.harm for one in told.by_harm] == sorted((one.harm for one in told.by_harm), reverse=True)
+    for issue in told.issues:
+        assert issue.edge_case is EdgeCase.ADVERSARIAL
+        assert issue.plausibility >= 0.995e-4
+        assert NOW <= issue.start <= NOW + DAY
+        assert "Searched for on the twin" in " ".join(issue.evidence)
+        assert from_json(to_json(issue), SimulatedIssue, "here") == issue
+
+
+def test_the_same_seed_finds_the_same_and_an_untrusted_twin_says_so(bundle, told):
+    doubtful = weaknesses(bundle, DAY, 3, NOW, 7, target("stock", trusted=False))
+    assert [one.issue.id for one in doubtful.by_risk] == [one.issue.id for one in told.by_risk[:3]]
+    assert [one.harm for one in doubtful.by_harm] == [one.harm for one in told.by_harm[:3]]
+    assert all("not trusted" in " ".join(issue.evidence) for issue in doubtful.issues)
+
+
+def test_a_higher_floor_leaves_only_milder_attacks(bundle, told):
+    strict = weaknesses(bundle, DAY, 40, NOW, 7, target("stock"), floor=0.05)
+    assert all(issue.plausibility >= 0.0499 for issue in strict.issues)
+    assert strict.by_harm[0].harm <= told.by_harm[0].harm + 1e-6
+
+
+def test_what_survives_everything_plausible_is_told_with_its_thinnest_margin(bundle):
+    """Fifty cores a pod: no squeeze, loss or surge matters; calls that fail or answer late still do."""
+    roomy = target("stock", cores=50.0, weak_cores=50.0)
+    told = weaknesses(bundle, DAY, 40, NOW, 7, roomy)
+    squeezes = [one for one in told.by_risk if one.issue.fault is Fault.CPU_SQUEEZE]
+    assert squeezes
+    assert all(one.harm == 0 and one.margin > 0 and "to spare" in " ".join(one.issue.evidence) for one in squeezes)
+
+
+def test_the_twin_of_another_system_is_refused(bundle):
+    other = replace(bundle, topology=Topology(services=("else",), entry="else"), load={"else": bundle.load["front"]})
+    with pytest.raises(BadInput, match="knows none of the twin's services"):
+        weaknesses(other, DAY, 1, NOW, 7, target("stock"))
