@@ -217,14 +217,18 @@ class Past:
         start, width, tables = self.curves
         day, week = round(DAY_S / width), round(WEEK_S / width)
         cut, slow = last_period(tables[0], day)
-        kept = {"slow": slow, "fast": last_period(tables[1], day)[1], "last": last_period(tables[2], day)[1]}
-        week_cut, kept["week"] = last_period(tables[3], week) if len(tables) > 3 else (0, np.zeros(0))
+        fast, last = (last_period(each, day)[1] for each in tables[1:3])
+        week_cut, weekly = last_period(tables[3], week) if len(tables) > 3 else (0, np.zeros(0))
+        slow_, fast_, last_, week_ = (tuple(np.round(each, 6).tolist()) for each in (slow, fast, last, weekly))
         return replace(
             found,
             width_s=width,
             start_s=start + cut * width,
             week_start_s=start + week_cut * width,
-            **{name: tuple(np.round(curve, 6).tolist()) for name, curve in kept.items()},
+            slow=slow_,
+            fast=fast_,
+            last=last_,
+            week=week_,
         )
 
     def tries(self, grid: Grid, origins: npt.NDArray[np.intp], horizon_s: float) -> tuple[FloatArray, ...]:
@@ -260,7 +264,7 @@ class Past:
 
     def _grid(self, times: FloatArray, values: FloatArray, width: float) -> Grid:
         start, bins = gridded(times, values, width)
-        middles = start + (np.arange(len(bins)) + 0.5) * width - 0.5 * self.step_s
+        middles: FloatArray = start + (np.arange(len(bins)) + 0.5) * width - 0.5 * self.step_s
         lives = np.maximum(self.half_lives / width, 0.05)
         if self.curves is None:
             base = averages(bins, np.array([max(self.span_s / 2 / width, 2.0)]))[:, 0]
@@ -273,7 +277,7 @@ class Past:
                 week = before(tables[3], origin, slot, WEEK_S, middles, middles)
                 levels = np.hstack([levels, averages(bins - week, np.maximum(self.week_half_lives / width, 0.05))])
         unrest = unrest_of(bins, max(UNREST_HALF_LIFE_S / width, 5.0))
-        now = start + np.arange(1, len(bins) + 1) * width - self.step_s
+        now: FloatArray = start + np.arange(1, len(bins) + 1) * width - self.step_s
         return Grid(start_s=start, width_s=width, now_s=now, levels=levels, base=base, unrest=unrest)
 
     def _fine(self, recent: npt.NDArray[np.bool_]) -> Grid:

@@ -3,8 +3,8 @@
 For each of a row of horizons, what followed is regressed on what was known (direct multi-step forecasts; Marcellino,
 Stock and Watson 2006), with Huber's weights. The errors of these forecasts over all origins, divided by a spread that
 depends on the clock, the level and the recent unrest (locally weighted conformal prediction; Lei et al. 2018, Romano
-et al. 2019; for time series Xu and Xie 2021), give the quantiles. Origins that overlap say the same thing again, so both
-the regression and the quantiles count them by the number of spans that do not.
+et al. 2019; for time series Xu and Xie 2021), give the quantiles. Origins that overlap say the same thing again, so
+both the regression and the quantiles count them by the number of spans that do not.
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,10 @@ class Horizons:
     """What was learned, by horizon (rows).
 
     coefficients: (horizons, features). spread: (horizons, 3): log of the scale at the middle, then how it follows the
-    logs of level and of unrest. hours: log of the scale by hour of the day. middle: the logs of level and unrest that the
-    spread counts from. scores: (horizons, LEVELS): quantiles of error / scale. moments: (horizons, 2): mean and mean
-    square of it, without the farthest 1 %. growth: the power of the horizon with which the scale grows beyond the last.
+    logs of level and of unrest. hours: log of the scale by hour of the day. middle: the logs of level and unrest that
+    the spread counts from. scores: (horizons, LEVELS): quantiles of error / scale. moments: (horizons, 2): mean and
+    mean square of it, without the farthest 1 %. growth: the power of the horizon with which the scale grows beyond the
+    last one.
     """
 
     seconds: tuple[float, ...] = ()
@@ -77,6 +78,7 @@ class Horizons:
             scores.append(tuple((_widening(each.spans) * _quantiles(scaled)).tolist()))
             moments.append(_moments(scaled))
         seconds = tuple(each.horizon_s for each in tried)
+        sizes = np.array([np.sqrt(np.mean(np.clip(error, *_inner(error)) ** 2)) for error in errors])
         return cls(
             seconds=seconds,
             coefficients=tuple(tuple(each.tolist()) for each in coefficients),
@@ -85,9 +87,7 @@ class Horizons:
             middle=middle,
             scores=tuple(scores),
             moments=tuple(moments),
-            growth=_growth(
-                np.array(seconds), np.array([np.sqrt(np.mean(np.clip(e, *_inner(e)) ** 2)) for e in errors])
-            ),
+            growth=_growth(np.array(seconds), sizes),
         )
 
     def course(self, ahead_s: FloatArray, features: FloatArray) -> FloatArray:
@@ -121,12 +121,12 @@ class Horizons:
 
 
 def _regress(tried: Tried, prior: FloatArray) -> FloatArray:
-    """Ridge regression towards the prior with Huber's weights, four rounds: as if spans were all there is to learn from."""
+    """Ridge regression towards the prior with Huber's weights, four rounds, as if there were only the spans."""
     features, target = tried.features, tried.target - tried.features @ prior
     own = PRIOR_SPANS * np.mean(features**2, axis=0)
     noise = PRIOR_NOISE * float(np.mean(np.clip(target, *_inner(target)) ** 2))
     ridge = np.diag((own + noise) / tried.spans * len(target) + TINY)
-    robust = np.ones(len(target))
+    robust: FloatArray = np.ones(len(target))
     found = np.zeros(features.shape[1])
     for _ in range(4):
         weighted = features * robust[:, None]

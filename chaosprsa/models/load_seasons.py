@@ -23,8 +23,8 @@ def slot_width(step_s: float) -> float:
 def slot_means(times_s: FloatArray, values: FloatArray, width_s: float) -> tuple[float, FloatArray]:
     """(start of the first slot, means; NaN where a slot saw nothing), each smoothed with its neighbours.
 
-    times_s: rising. A sample counts as no farther than four usual deviations from its slot's median: a burst is no usual
-    course.
+    times_s: rising. A sample counts as no farther than four usual deviations from its slot's median: a burst is no
+    usual course.
     """
     at = np.floor(times_s / width_s).astype(np.int64)
     first = int(at[0])
@@ -58,9 +58,9 @@ def running_curve(means: FloatArray, slots: int, gain: float) -> FloatArray:
     slots: of one period. gain: the weight of the newest period; while fewer than 1 / gain were seen, all count alike.
     """
     periods = -(-len(means) // slots)
-    table = np.full(periods * slots, np.nan)
-    table[: len(means)] = means
-    table = table.reshape(periods, slots)
+    padded = np.full(periods * slots, np.nan)
+    padded[: len(means)] = means
+    table = padded.reshape(periods, slots)
     found = np.empty_like(table)
     level, seen = np.full(slots, np.nan), np.zeros(slots)
     for row, values in enumerate(table):
