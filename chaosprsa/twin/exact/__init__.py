@@ -1,0 +1,1 @@
+"""The exact twin: discrete events, compiled, for any call graph."""
