@@ -8,7 +8,7 @@ survives what is weaker), then a grid over strength, duration and load, then com
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -23,7 +23,7 @@ from chaosprsa.issues.law import Law
 from chaosprsa.issues.writing import Writer
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.twin import Parameters
-from chaosprsa.types import EdgeCase, Impact, Interval, SimulatedIssue
+from chaosprsa.types import EdgeCase, Impact, Interval, SimulatedIssue, Weakness, Weaknesses
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99, 0.999)  # quantiles of strength that are tried
 LASTING = (0.1, 0.5, 0.9, 0.99)  # of duration
@@ -34,34 +34,6 @@ FIRST_STEP, SHRINK, ROUNDS = 0.15, 0.6, 7
 MOST_PAIRS = 60  # that are searched closely: those that lose most at their strongest
 DOUBT_PAIRS = 8  # mirrored draws of the twin's parameters, for intervals
 IMPLAUSIBLE = -1e9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weakness:
-    """An issue that hurts, by the twin; harm and margin as in attacks.Shown."""
-
-    issue: SimulatedIssue
-    harm: float
-    margin: float
-
-    @property
-    def risk(self) -> float:
-        """Probability that one at least as bad comes within the horizon, times harm."""
-        return self.issue.probability * self.harm
-
-
-@dataclass(frozen=True, slots=True)
-class Weaknesses:
-    """Two rankings, worst first, one issue of each pair of component and fault: by risk and by harm alone."""
-
-    by_risk: tuple[Weakness, ...] = ()
-    by_harm: tuple[Weakness, ...] = ()
-
-    @property
-    def issues(self) -> tuple[SimulatedIssue, ...]:
-        """Of both rankings, each once."""
-        found = {one.issue.id: one.issue for one in (*self.by_risk, *self.by_harm)}
-        return tuple(found.values())
 
 
 def weaknesses(
@@ -81,8 +53,8 @@ def weaknesses(
     pairs = search.promising()
     risky, harmful = search.told(search.refined(pairs, _risk)), search.told(search.refined(pairs, _harm))
     return Weaknesses(
-        tuple(sorted(risky, key=lambda one: (-one.risk, -one.harm, one.margin))[:count]),
-        tuple(sorted(harmful, key=lambda one: (-one.harm, one.margin))[:count]),
+        by_risk=tuple(sorted(risky, key=lambda one: (-one.risk, -one.harm, one.margin))[:count]),
+        by_harm=tuple(sorted(harmful, key=lambda one: (-one.harm, one.margin))[:count]),
     )
 
 

@@ -31,11 +31,9 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What becomes of points; shape (points,) each.
+    """What becomes of points; shape (points,) each, harm and margin as a Weakness has them.
 
-    harm: share of failures beyond the objective's, plus the logarithm to base 10 of how many times its latency is
-    missed. margin: share of the objective that is left, below 0 where it is missed. probability: that one at least as
-    strong and as long comes within the horizon, at this load or more.
+    probability: that one at least as strong and as long comes within the horizon, at this load or more.
     """
 
     harm: Floats

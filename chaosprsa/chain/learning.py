@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -147,13 +147,23 @@ def told(bundle: Bundle) -> dict[str, Any]:
 
 
 def issues(
-    context: Context, horizon: timedelta, count: int, seed: int, edge_share: float = EDGE_SHARE
+    context: Context,
+    horizon: timedelta,
+    count: int,
+    seed: int,
+    edge_share: float = EDGE_SHARE,
+    hunted: Sequence[SimulatedIssue] = (),
+    now: datetime | None = None,
 ) -> tuple[SimulatedIssue, ...]:
-    """Draw issues from the bundle; write them as JSONL, as alerts and as telemetry."""
+    """Draw issues from the bundle; write them as JSONL, as alerts and as telemetry. hunted: go along as they are.
+
+    now: the horizon's beginning, the clock's time by default.
+    """
     bundle = load_bundle(context.workspace.models)
     rng = np.random.default_rng(seed)
     context.progress("drawing issues", 0.1)
-    drawn = draw_issues(bundle, horizon, count, rng, utc_now(), seed, edge_share)
+    drawn = draw_issues(bundle, horizon, count, rng, now or utc_now(), seed, edge_share)
+    drawn = tuple(sorted((*drawn, *hunted), key=lambda issue: (issue.start_s, issue.id)))
     folder = context.workspace.issues
     write_lines(folder / "issues.jsonl", drawn)
     write_text(folder / "alerts.json", json.dumps(to_alertmanager(drawn), indent=1, ensure_ascii=False) + "\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import duration, json_option, seed_option, settings_option, show, study_option
-from chaosprsa.cli.text import issues_table
+from chaosprsa.cli.text import issues_table, weaknesses_table
 from chaosprsa.progress import one_step
 
 
@@ -43,23 +43,43 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
     show_default=True,
     help="Share of the issues beyond what was observed: tails, kinds never seen there, faults together; 0: none.",
 )
+@click.option(
+    "--adversarial",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="How many to add that production survives least, by risk and by harm; needs trials of --study.",
+)
+@study_option
 @settings_option
 @json_option
-def issues(seed: int, horizon: timedelta, count: int, edge_cases: float, settings_file: Path, as_json: bool) -> None:
+def issues(
+    seed: int,
+    horizon: timedelta,
+    count: int,
+    edge_cases: float,
+    adversarial: int,
+    study: str,
+    settings_file: Path,
+    as_json: bool,
+) -> None:
     """Draw the issues likely within the horizon; write issues.jsonl, alerts.json and telemetry/ to issues/.
 
     Example: chaos prsa issues --seed 7 --horizon 24h --count 50 --edge-cases 0.3
 
-    Exit codes: 0 written, 2 bad input or no model bundle.
+    Exit codes: 0 written, 2 bad input, no model bundle, or no trials where adversarial ones are asked for.
     """
-    from chaosprsa.chain import learning
-    from chaosprsa.chain.context import load
+    from chaosprsa.chain import hunting, learning
+    from chaosprsa.chain.context import load, utc_now
     from chaosprsa.documents import to_json
 
     with one_step("drawing issues") as progress:
-        context = load(settings_file, progress)
-        drawn = learning.issues(context, horizon, count, seed, edge_cases)
-    text = issues_table(drawn) + f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
+        context, now = load(settings_file, progress), utc_now()
+        found = hunting.weaknesses(context, study, horizon, adversarial, now, seed) if adversarial else None
+        hunted = found.issues if found else ()
+        drawn = learning.issues(context, horizon, count, seed, edge_cases, hunted, now)
+    text = issues_table(drawn) + (f"\n\n{weaknesses_table(found)}\n" if found else "")
+    text += f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
     show(as_json, [to_json(issue) for issue in drawn], text)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from chaosprsa.selection import weightiest
+from chaosprsa.faults import strength_in_words
 from chaosprsa.types import (
     Interval,
     Outcome,
@@ -18,6 +18,8 @@ from chaosprsa.types import (
     ServiceAllocation,
     SimulatedIssue,
     Verdict,
+    Weakness,
+    Weaknesses,
 )
 
 WIDTH = 118
@@ -43,6 +45,8 @@ def allocation(given: ServiceAllocation) -> str:
 
 def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
     """The weightiest, one for each component and fault."""
+    from chaosprsa.selection import weightiest  # late: it imports numpy
+
     rows = [
         (
             issue.start.strftime("%a %H:%M"),
@@ -56,6 +60,30 @@ def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
         for issue in weightiest(issues, limit)
     ]
     return table(("start", "component", "fault", "severity", "likely", "latency", "errors"), rows)
+
+
+def weaknesses_table(found: Weaknesses) -> str:
+    """What production survives least, by the twin: by risk, then by harm alone."""
+    columns = ("component", "fault", "strength", "for", "likely", "plausible", "latency", "errors", "objective")
+    parts = (("by probability x harm", found.by_risk), ("by harm alone", found.by_harm))
+    return "\n\n".join(
+        f"survived least, {title}\n{table(columns, [_weakness(one) for one in told])}" for title, told in parts
+    )
+
+
+def _weakness(one: Weakness) -> tuple[str, ...]:
+    issue = one.issue
+    return (
+        issue.component,
+        issue.fault.value,
+        strength_in_words(issue.fault, issue.strength),
+        f"{issue.duration_s / 60:.0f} min",
+        f"{issue.probability:.1%}",
+        f"{issue.plausibility:.2g}",
+        _ratio(issue.impact.latency_ratio),
+        f"{issue.impact.error_share.mid:.0%}",
+        "missed" if one.margin < 0 else f"{one.margin:.0%} left",
+    )
 
 
 def _ratio(ratio: Interval) -> str:

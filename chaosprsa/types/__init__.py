@@ -19,6 +19,8 @@ from chaosprsa.types.issue import (
     Impact,
     Incident,
     SimulatedIssue,
+    Weakness,
+    Weaknesses,
 )
 from chaosprsa.types.load import (
     EndpointShare,
@@ -119,5 +121,7 @@ __all__ = [
     "Topology",
     "TwinFit",
     "Verdict",
+    "Weakness",
+    "Weaknesses",
     "Window",
 ]

@@ -138,3 +138,35 @@ class SimulatedIssue:
         """By how much it multiplies the load at the entry, companions included; 1 where it doesn't."""
         own = self.strength if self.fault is Fault.TRAFFIC_SURGE else 1.0
         return own * math.prod(one.strength for one in self.companions if one.fault is Fault.TRAFFIC_SURGE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weakness:
+    """An issue that the present allocation would not survive, or barely, by the twin.
+
+    harm: share of failures beyond the objective's, plus the logarithm to base 10 of how many times its latency is
+    missed; 0 where it holds. margin: share of the objective that is left, below 0 where it is missed.
+    """
+
+    issue: SimulatedIssue
+    harm: float
+    margin: float
+
+    @property
+    def risk(self) -> float:
+        """Probability that one at least as bad comes within the horizon, times harm."""
+        return self.issue.probability * self.harm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weaknesses:
+    """Two rankings, worst first, one issue of each pair of component and fault: by risk and by harm alone."""
+
+    by_risk: tuple[Weakness, ...] = ()
+    by_harm: tuple[Weakness, ...] = ()
+
+    @property
+    def issues(self) -> tuple[SimulatedIssue, ...]:
+        """Of both rankings, each once."""
+        found = {one.issue.id: one.issue for one in (*self.by_risk, *self.by_harm)}
+        return tuple(found.values())

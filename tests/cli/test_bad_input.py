@@ -124,6 +124,13 @@ def test_no_bundle(folder):
     refused(folder.run("issues", "--seed", "1"), 2, "models", "learn")
 
 
+def test_adversarial_issues_without_trials_say_what_to_play_first(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    refused(folder.run("issues", "--adversarial", "3"), 2, "trials", "chaos prsa generate")
+    assert not (folder.path / "issues").exists()
+
+
 def test_no_issues_to_generate_from(folder):
     folder.settings()
     refused(folder.run("generate"), 2, "issues.jsonl")
