@@ -30,6 +30,7 @@ _COLUMNS = {
     "signature": pa.int32(),
     "kind": pa.string(),
     "at": pa.string(),
+    "start_s": pa.float64(),
     "steps": pa.int32(),
     "component": pa.string(),
     "metric": pa.string(),
@@ -57,10 +58,11 @@ class Trajectory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signature:
-    """What one incident did. at: where it began. steps: from its onset to its end, in samples."""
+    """What one incident did. at: where it began. start_s: when, since 1970. steps: from onset to end, in samples."""
 
     kind: str
     at: str
+    start_s: float
     steps: int
     trajectories: tuple[Trajectory, ...]
 
@@ -158,7 +160,7 @@ def _signature(
         )
         for place in sorted(kept)
     )
-    return Signature(kind=incident.kind, at=incident.component, steps=steps, trajectories=trajectories)
+    return Signature(incident.kind, incident.component, incident.start.timestamp(), steps, trajectories)
 
 
 def _first_finite(values: FloatArray) -> float:
@@ -233,7 +235,7 @@ def _rows(signatures: Sequence[Signature]) -> Iterator[tuple[object, ...]]:
     for number, one in enumerate(signatures):
         for each in one.trajectories:
             values = each.deviation.astype(np.float32).tolist()
-            yield number, one.kind, one.at, one.steps, each.component, each.metric, each.relation, each.level, values
+            yield number, one.kind, one.at, one.start_s, one.steps, each.component, each.metric, each.relation, each.level, values
 
 
 def read_signatures(content: bytes) -> tuple[Signature, ...]:
@@ -252,5 +254,13 @@ def read_signatures(content: bytes) -> tuple[Signature, ...]:
             for row in own.itertuples(index=False)
         )
         first = own.iloc[0]
-        found.append(Signature(str(first["kind"]), str(first["at"]), int(first["steps"]), trajectories))
+        found.append(
+            Signature(
+                kind=str(first["kind"]),
+                at=str(first["at"]),
+                start_s=float(first["start_s"]),
+                steps=int(first["steps"]),
+                trajectories=trajectories,
+            )
+        )
     return tuple(found)
