@@ -59,8 +59,20 @@ def _adapter(noun: type) -> TypeAdapter[Any]:
 
 def to_json(noun: object) -> dict[str, Any]:
     """The noun as JSON values; `from_` becomes `from`."""
-    values: dict[str, Any] = _renamed(_adapter(type(noun)).dump_python(noun, mode="json"), str.rstrip)
-    return values
+    values: dict[str, Any] = _adapter(type(noun)).dump_python(noun, mode="json")
+    return _renamed(values, str.rstrip) if _has_underscores(type(noun)) else values
+
+
+_underscored: dict[type, bool] = {}
+
+
+def _has_underscores(noun: type) -> bool:
+    """Whether a field's name, its own or a part's, ends with one: only then is renaming worth its time."""
+    if noun not in _underscored:
+        schema = _adapter(noun).json_schema(mode="serialization")
+        parts = (schema, *schema.get("$defs", {}).values())
+        _underscored[noun] = any(name.endswith("_") for part in parts for name in part.get("properties", {}))
+    return _underscored[noun]
 
 
 def _renamed(value: Any, rename: Any) -> Any:
