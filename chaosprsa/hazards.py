@@ -5,7 +5,7 @@ lowers a component's rate there; surges follow the forecast load. Faults that th
 process leaves for the unseen (Good-Turing). A history without incidents leaves the catalogue's priors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,7 +68,8 @@ def hazards(bundle: Bundle, grid: Grid) -> tuple[Hazard, ...]:
     """Every kind and fault at every service of the topology; rates all above 0."""
     learned = _fitted(bundle, grid) if bundle.incidents.total else _priors(bundle, grid)
     signs = {sign.component: sign for sign in _precursors(bundle)}
-    return tuple(_heeding(hazard, signs.get(hazard.component), learned, bundle, grid) for hazard in learned)
+    usual = _usual(learned, bundle, grid) if signs else {}
+    return tuple(_heeding(hazard, signs.get(hazard.component), usual, bundle, grid) for hazard in learned)
 
 
 def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
@@ -142,17 +143,29 @@ def _precursors(bundle: Bundle) -> Sequence[Precursor]:
     return bundle.precursors.predict(bundle.recent) if bundle.precursors is not None else ()
 
 
-def _heeding(hazard: Hazard, sign: Precursor | None, every: Sequence[Hazard], bundle: Bundle, grid: Grid) -> Hazard:
-    """The rate with what the component's precursors say of the next minutes."""
-    if sign is None or bundle.precursors is None:
+def _ahead_s(bundle: Bundle, grid: Grid) -> float:
+    """How far into the grid the precursors look; 0 or less where they are too old."""
+    assert bundle.precursors is not None
+    return bundle.precursors.horizon.total_seconds() - (grid.origin - bundle.recent.window.end).total_seconds()
+
+
+def _usual(every: Sequence[Hazard], bundle: Bundle, grid: Grid) -> dict[str, float]:
+    """Each component's mean rate a second while the precursors look ahead."""
+    soon = grid.starts_s < _ahead_s(bundle, grid)
+    found: dict[str, float] = {}
+    for hazard in every if soon.any() else ():
+        found[hazard.component] = found.get(hazard.component, 0.0) + float(hazard.rate_per_s[soon].mean())
+    return found
+
+
+def _heeding(hazard: Hazard, sign: Precursor | None, usual: Mapping[str, float], bundle: Bundle, grid: Grid) -> Hazard:
+    """The rate with what the component's precursors say of the next minutes. usual: empty where they are too old."""
+    if sign is None or bundle.precursors is None or not usual:
         return hazard
-    ahead_s = bundle.precursors.horizon.total_seconds() - (grid.origin - bundle.recent.window.end).total_seconds()
+    ahead_s = _ahead_s(bundle, grid)
     soon = grid.starts_s < ahead_s
-    if not soon.any():
-        return hazard
-    usual = sum(float(other.rate_per_s[soon].mean()) for other in every if other.component == hazard.component)
     told = -np.log1p(-min(sign.probability, 1 - 1e-9)) / bundle.precursors.horizon.total_seconds()
-    factor = float(np.clip(told / usual, *PRECURSOR_BOUNDS))
+    factor = float(np.clip(told / usual[hazard.component], *PRECURSOR_BOUNDS))
     rate = np.where(soon, hazard.rate_per_s * factor, hazard.rate_per_s)
     told_words = (
         f"Precursors on {hazard.component}: an onset within {ahead_s / 60:.0f} min has probability "
