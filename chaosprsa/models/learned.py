@@ -84,7 +84,7 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
     graph, more = _graph(history, topology)
     window = _watched(history)
     components = tuple(dict.fromkeys((*graph.services, *history.components)))
-    incidents = IncidentModel().fit(history.incidents, window, components)
+    incidents = IncidentModel().fit(history.incidents, window, components, graph)
     progress("precursors", 0.3)
     precursors, reasons = _precursors(history, normals, seed)
     progress("learned", 1.0)
@@ -119,7 +119,8 @@ def _loads(history: History) -> tuple[dict[str, LoadModel], tuple[str, ...]]:
     """A model for each component with enough samples of its request rate, outside incidents."""
     if not len(history.metrics):
         return {}, ()
-    quiet = History(metrics=history.metrics[quiet_rows(history)].reset_index(drop=True))
+    asked = quiet_rows(history) & (history.metrics["metric"] == RATE).to_numpy(dtype=bool)
+    quiet = History(metrics=history.metrics[asked].reset_index(drop=True))
     rates = quiet.table(RATE)
     rates = rates[[name for name in rates.columns if "->" not in name]]
     times = np.asarray(quiet.grid.as_unit("ms").asi8) / 1000

@@ -1,0 +1,248 @@
+"""Which components an incident names: what the one that raised it named, a neighbour in the call graph, or any.
+
+An incident names a group of components, often one. Raised by another it names the same group with a probability for
+each memory of the process, goes along a call edge (either way) with another, and else is drawn as if by itself: from
+the groups seen so far, as often as they were seen, or from a component by its rate (an urn: Blackwell & MacQueen 1973).
+Each component's own rate is thus linear in the past, like the whole process's. An incident that names nothing counts
+as naming NOTHING.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from chaosprsa.models.selfexciting import SelfExciting, decayed
+from chaosprsa.types import Topology
+
+FloatArray = npt.NDArray[np.float64]
+Group = tuple[str, ...]
+NOTHING = ""
+URN = 2.0  # incidents' worth of belief that a component is drawn by its rate, whatever groups were seen
+STAY, ALONG = 0.3, 0.1  # prior means of the two probabilities
+PRIOR_WEIGHT = 8.0  # incidents' worth of it
+MOST_FITTED = 5_000  # incidents, the latest
+ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """groups: how often each was named. rates: of components, as shares. stay, along: by memory of the process."""
+
+    groups: Mapping[Group, int] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    stay: tuple[float, ...] = ()
+    along: tuple[float, ...] = ()
+    neighbours: Mapping[str, Group] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        times: FloatArray,
+        groups: Sequence[Group],
+        shares: Mapping[str, float],
+        process: SelfExciting,
+        topology: Topology | None = None,
+    ) -> Self:
+        """times: of the process's clock, sorted; groups: one each. shares: of all components, sum 1."""
+        around = _neighbours(topology)
+        known = cls(
+            groups=dict(sorted(Counter(groups).items())), shares=dict(sorted(shares.items())), neighbours=around
+        )
+        stay, along = known._moves(times[-MOST_FITTED:], groups[-MOST_FITTED:], process)
+        return cls(groups=known.groups, shares=known.shares, neighbours=around, stay=stay, along=along)
+
+    def by_itself(self) -> dict[str, float]:
+        """The probability that an incident that came by itself names each component, and NOTHING."""
+        counts = {NOTHING: 0.0, **{name: URN * share for name, share in self.shares.items()}}
+        for group, times in self.groups.items():
+            for name in dict.fromkeys(group or (NOTHING,)):
+                counts[name] = counts.get(name, 0.0) + times
+        total = sum(self.groups.values()) + URN
+        return {name: count / total for name, count in counts.items()}
+
+    def _unknown(self) -> float:
+        """The same for a component that nobody knew: a mean one of the urn."""
+        return URN / (sum(self.groups.values()) + URN) / max(len(self.shares), 1)
+
+    def _moves(
+        self, times: FloatArray, groups: Sequence[Group], process: SelfExciting
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Of staying and going along: by expectation-maximisation over which event raised which, by what way."""
+        memories = len(process.memories_days)
+        ways = (1.0, STAY, ALONG if self.neighbours else 0.0)
+        prior = np.array([[1 - sum(ways[1:]), *ways[1:]]] * memories).reshape(memories, 3)
+        if not memories or len(times) < 2:
+            return tuple(prior[:, 1].tolist()), tuple(prior[:, 2].tolist())
+        branching = np.asarray(process.branching)[:, None]
+        by_itself, raised, weight = self._densities(times, groups, process)
+        shares = prior
+        for _ in range(ROUNDS):
+            parts = shares[:, :, None] * raised * branching[:, :, None]  # memories, ways, namings
+            rate = by_itself * process.base + parts.sum(axis=(0, 1))
+            counts = np.sum(parts / rate * weight, axis=2) + PRIOR_WEIGHT * prior
+            shares = counts / counts.sum(axis=1, keepdims=True)
+        return tuple(shares[:, 1].tolist()), tuple(shares[:, 2].tolist())
+
+    def _densities(
+        self, times: FloatArray, groups: Sequence[Group], process: SelfExciting
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """For each naming of a component by an event: its share, what raised it by memory and way, and its weight."""
+        named, by_itself = _rows(groups), self.by_itself()
+        every = process.excitation(times, times, float(times[0]))
+        shares, raised, weights = [], [], []
+        for component, rows in named.items():
+            at, share = times[rows], by_itself[component]
+            same = decayed(at, at, process.memories_days)
+            near = self._near(component, at, times, named, process)
+            raised.append(np.stack([share * every[:, rows], same, near], axis=1))
+            shares.append(np.full(len(rows), share))
+            weights.append(1.0 / np.array([max(len(groups[row]), 1) for row in rows]))
+        return np.concatenate(shares), np.concatenate(raised, axis=2), np.concatenate(weights)
+
+    def _near(
+        self,
+        component: str,
+        at: FloatArray,
+        times: FloatArray,
+        named: Mapping[str, npt.NDArray[np.int64]],
+        process: SelfExciting,
+    ) -> FloatArray:
+        """What a component's neighbours raise on it; shape (memories, times). Each neighbour spreads over its own."""
+        found = np.zeros((len(process.memories_days), len(at)))
+        for other in self.neighbours.get(component, ()):
+            if other in named:
+                found += decayed(at, times[named[other]], process.memories_days) / len(self.neighbours[other])
+        return found
+
+    def rate(
+        self,
+        component: str,
+        at: FloatArray,
+        times: FloatArray,
+        groups: Sequence[Group],
+        since: float,
+        process: SelfExciting,
+    ) -> FloatArray:
+        """Incidents a day that name a component, at times of the process's clock, given the past's; shape of `at`."""
+        share = self.by_itself().get(component, self._unknown())
+        if not process.memories_days:
+            return np.full(len(at), share * process.base)
+        branching, stay, along = (np.asarray(each) for each in (process.branching, self.stay, self.along))
+        every = process.excitation(at, times, since)
+        named = _rows(groups)
+        own = decayed(at, times[named[component]], process.memories_days) if component in named else 0.0 * every
+        before = share * (every - decayed(at, times, process.memories_days))  # what nobody saw named it as usual
+        near = self._near(component, at, times, named, process) if self.neighbours else 0.0 * every
+        return np.asarray(
+            share * process.base
+            + (branching * (1 - stay - along)) @ every * share
+            + (branching * stay) @ (own + before)
+            + (branching * along) @ (near + before)
+        )
+
+    def expected(
+        self, start: float, end: float, times: FloatArray, groups: Sequence[Group], since: float, process: SelfExciting
+    ) -> dict[str, float]:
+        """The integral of every component's rate from start to end (and NOTHING's), given what was before start.
+
+        None raised in between: right to the first order for a component, as another's incident may raise one on it.
+        """
+        by_itself = self.by_itself()
+        if not process.memories_days:
+            return {name: share * process.base * (end - start) for name, share in by_itself.items()}
+        memory = np.asarray(process.memories_days)
+        branching, stay, along = (np.asarray(each) for each in (process.branching, self.stay, self.along))
+        fading = -memory * np.expm1(-(end - start) / memory)
+        unseen = process.usual * np.exp(-max(start - since, 0.0) / memory)
+        weights = np.exp(-(start - times) / memory[:, None]) / memory[:, None]
+        every = unseen + weights.sum(axis=1)
+        own = {name: weights[:, rows].sum(axis=1) for name, rows in _rows(groups).items()}
+        found = {}
+        for name, share in by_itself.items():
+            near = sum(
+                (own[other] / len(self.neighbours[other]) for other in self.neighbours.get(name, ()) if other in own),
+                0.0 * memory,
+            )
+            raised = (
+                (1 - stay - along) * share * every
+                + stay * (own.get(name, 0.0) + share * unseen)
+                + along * (near + share * unseen)
+            )
+            found[name] = float(share * process.base * (end - start) + np.sum(branching * fading * raised))
+        return found
+
+    def drawn(
+        self,
+        parents: Sequence[int],
+        memories: Sequence[int],
+        past: Sequence[Group],
+        rng: np.random.Generator,
+    ) -> list[Group]:
+        """A group for each simulated event; parents and memories as SelfExciting.simulate gives them."""
+        fresh = self._fresh(len(parents), rng)
+        way, which = rng.uniform(size=(2, len(parents)))
+        found: list[Group] = []
+        for number, (parent, memory) in enumerate(zip(parents, memories, strict=True)):
+            group = fresh[number]
+            if parent != -1 and memory >= 0:
+                raiser = found[parent] if parent >= 0 else past[-2 - parent]
+                if way[number] < self.stay[memory]:
+                    group = raiser
+                elif way[number] < self.stay[memory] + self.along[memory]:
+                    group = self._neighbour(raiser, float(which[number])) or group
+            found.append(group)
+        return found
+
+    def _fresh(self, count: int, rng: np.random.Generator) -> list[Group]:
+        groups = [*self.groups, *((name,) for name in self.shares)]
+        weights = np.array([*self.groups.values(), *(URN * share for share in self.shares.values())], dtype=float)
+        sums = np.cumsum(weights)
+        places = np.searchsorted(sums, rng.uniform(size=count) * sums[-1], side="right")
+        return [groups[place] for place in np.minimum(places, len(groups) - 1).tolist()]
+
+    def _neighbour(self, raiser: Group, u: float) -> Group | None:
+        near = [name for component in raiser for name in self.neighbours.get(component, ())]
+        return (near[int(u * len(near))],) if near else None
+
+    def as_json(self) -> dict[str, Any]:
+        """What from_json takes back."""
+        return {
+            "groups": [[list(group), count] for group, count in self.groups.items()],
+            "shares": dict(self.shares),
+            "stay": list(self.stay),
+            "along": list(self.along),
+            "neighbours": {name: list(near) for name, near in self.neighbours.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """From as_json's values."""
+        return cls(
+            groups={tuple(group): int(count) for group, count in values["groups"]},
+            shares=dict(values["shares"]),
+            stay=tuple(values["stay"]),
+            along=tuple(values["along"]),
+            neighbours={name: tuple(near) for name, near in values["neighbours"].items()},
+        )
+
+
+def _neighbours(topology: Topology | None) -> dict[str, Group]:
+    """Callers and callees of each service that has any."""
+    found: dict[str, set[str]] = {}
+    for edge in topology.edges if topology else ():
+        found.setdefault(edge.caller, set()).add(edge.callee)
+        found.setdefault(edge.callee, set()).add(edge.caller)
+    return {name: tuple(sorted(near - {name})) for name, near in sorted(found.items()) if near - {name}}
+
+
+def _rows(groups: Sequence[Group]) -> dict[str, npt.NDArray[np.int64]]:
+    """The numbers of the events that name each component."""
+    found: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        for name in dict.fromkeys(group or (NOTHING,)):
+            found.setdefault(name, []).append(number)
+    return {name: np.array(rows, dtype=np.int64) for name, rows in sorted(found.items())}
