@@ -62,6 +62,8 @@ def _taken_as_utc(where: str) -> Notes:
 
 def names_as_text(names: pd.Series) -> pd.Series:
     """Names as text whatever the file held; a number becomes its digits, a missing name stays missing."""
+    if isinstance(names.dtype, pd.CategoricalDtype) and pd.api.types.is_string_dtype(names.cat.categories.dtype):
+        return names
     return names.where(names.isna(), names.astype(str))
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from chaosprsa.documents import write_bytes, write_document, write_text
 from chaosprsa.errors import InvalidHistory
 from chaosprsa.history.columns import listed, names_as_text, numbers, utc_times
-from chaosprsa.history.frame import COLUMNS, History, clean, empty_metrics
+from chaosprsa.history.frame import COLUMNS, History, as_categories, clean, empty_metrics
 from chaosprsa.history.incidents import parse_incidents
 from chaosprsa.history.topology import USERS_VIEW, read_topology, topology_of_edges
 from chaosprsa.types import Incident, Topology
@@ -88,11 +88,11 @@ def read_metrics(path: Path, now: datetime) -> tuple[pd.DataFrame, tuple[str, ..
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        table = pq.read_table(path, memory_map=True)
+        table = pq.read_table(path, memory_map=True, read_dictionary=["component", "metric"])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise InvalidHistory(f"{path}: not a whole Parquet file ({reason}); export it again") from None
-    rows: pd.DataFrame = table.to_pandas()
+    rows: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)  # a column at a time, none kept twice
     return rows
 
 
@@ -114,8 +114,9 @@ def _users_view(metrics: pd.DataFrame, topology: Topology | None) -> tuple[pd.Da
     entry = topology.entry
     names = sorted(metrics.loc[theirs, "metric"].unique())
     own = ((metrics["component"] == entry) & metrics["metric"].isin(names)).to_numpy(dtype=bool, na_value=False)
-    kept = metrics[~own].copy()
-    kept.loc[theirs[~own], "component"] = entry
+    kept = metrics[~own]
+    component = kept["component"].astype(object).where(~theirs[~own], entry)
+    kept = kept.assign(component=as_categories(component))
     kept = kept.sort_values(["component", "metric", "timestamp"], kind="stable", ignore_index=True)
     return kept, (f"{USERS_VIEW} is the users' view of the entry: its {', '.join(names)} were taken as {entry}'s",)
 

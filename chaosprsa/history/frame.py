@@ -1,9 +1,10 @@
 """History: what a system measured and what went wrong in it, mended, with every mending said in words.
 
-The normal form is long: one row a sample, columns timestamp (datetime64[ms, UTC]), component, metric, value, sorted by
-(component, metric, timestamp). Call edges are components named "a->b".
+The normal form is long: one row a sample, columns timestamp (datetime64[ms, UTC]), component, metric (both categorical,
+so that a name is kept once), value, sorted by (component, metric, timestamp). Call edges are components named "a->b".
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,6 +18,7 @@ from chaosprsa.types import Incident, Topology, Window
 
 COLUMNS = ("timestamp", "component", "metric", "value")
 EDGE = "->"
+AT_ONCE = 1_000_000  # rows looked at together where looking takes room
 IntArray = npt.NDArray[np.int64]
 
 
@@ -84,7 +86,7 @@ class History:
         values = np.full((len(self.grid), len(names)), np.nan)
         if len(rows):
             first, _, phase = self._grid_shape
-            at = _steps(_millis(rows["timestamp"]), phase, self._step_ms) - first
+            at = _steps(millis_of(rows["timestamp"]), phase, self._step_ms) - first
             values[at, codes] = rows["value"].to_numpy()
         return pd.DataFrame(values, index=self.grid, columns=pd.Index(names, dtype=object))
 
@@ -106,23 +108,25 @@ class History:
     @cached_property
     def _grid_shape(self) -> tuple[int, int, int]:
         """First step, number of steps, phase in ms: grid time i is (first + i) * step + phase."""
-        millis = _millis(self.metrics["timestamp"])
-        angle = np.angle(np.exp(2j * np.pi * (millis % self._step_ms) / self._step_ms).mean())
+        millis = millis_of(self.metrics["timestamp"])
+        parts = (millis[at : at + AT_ONCE] for at in range(0, len(millis), AT_ONCE))
+        turn = 2j * np.pi / self._step_ms
+        angle = np.angle(sum(complex(np.exp(turn * (part % self._step_ms)).sum()) for part in parts))
         phase = round(float(angle) / (2 * np.pi) * self._step_ms)
-        steps = _steps(millis, phase, self._step_ms)
-        return int(steps.min()), int(steps.max() - steps.min() + 1), phase
+        first, last = _steps(np.array([millis.min(), millis.max()]), phase, self._step_ms)
+        return int(first), int(last - first + 1), phase
 
 
 def empty_metrics() -> pd.DataFrame:
     """The normal form with no rows."""
     times = pd.DatetimeIndex([], dtype="datetime64[ms, UTC]")
-    text = pd.Series([], dtype=object)
-    return pd.DataFrame({"timestamp": times, "component": text, "metric": text, "value": np.empty(0)})
+    names = pd.Categorical([], categories=pd.Index([], dtype=object))
+    return pd.DataFrame({"timestamp": times, "component": names, "metric": names, "value": np.empty(0)})
 
 
 def step_ms(metrics: pd.DataFrame) -> int:
     """The usual distance of two samples of one series, milliseconds; `metrics` is sorted. 60,000 where none has two."""
-    gaps = np.diff(_millis(metrics["timestamp"]))[_same_series(metrics)]
+    gaps = np.diff(millis_of(metrics["timestamp"]))[_same_series(metrics)]
     return max(1, int(np.median(gaps))) if len(gaps) else 60_000
 
 
@@ -165,15 +169,15 @@ def _future(rows: pd.DataFrame, now: datetime) -> npt.NDArray[np.bool_]:
 
 
 def _ordered(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Sorted, without duplicates: the last written wins."""
-    millis = _millis(metrics["timestamp"])
-    component, _ = pd.factorize(metrics["component"], sort=True)
-    metric, _ = pd.factorize(metrics["metric"], sort=True)
-    order = np.lexsort((millis, metric, component))
+    """Sorted, without duplicates: the last written wins. Names become categories in alphabetical order."""
+    metrics = metrics.assign(**{name: as_categories(metrics[name]) for name in ("component", "metric")})
+    millis, series = millis_of(metrics["timestamp"]), _series_codes(metrics)
+    alike = series[1:] == series[:-1]
+    if bool(np.all((series[1:] > series[:-1]) | (alike & (millis[1:] > millis[:-1])))):
+        return metrics.reset_index(drop=True), ()
+    order = np.lexsort((millis, series))
     rising = bool(np.all(order[1:] > order[:-1]))
-    keys = [codes[order] for codes in (millis, metric, component)]
-    same = np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
-    kept = order[np.append(~same, True)] if len(order) else order
+    same = np.logical_and.reduce([keys[order][1:] == keys[order][:-1] for keys in (millis, series)])
     notes = []
     if not rising:
         notes.append(f"{where}: rows were not in order of component, metric and time; they were sorted")
@@ -181,13 +185,19 @@ def _ordered(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[str
         notes.append(
             f"{where}: {int(same.sum())} duplicates (same time, component, metric) were dropped; the last stays"
         )
-    return metrics.iloc[kept].reset_index(drop=True), tuple(notes)
+    return metrics.iloc[order[np.append(~same, True)]].reset_index(drop=True), tuple(notes)
+
+
+def as_categories(names: pd.Series) -> pd.Categorical:
+    """Each name kept once, the names that occur in alphabetical order."""
+    codes, found = pd.factorize(names, sort=True)
+    return pd.Categorical.from_codes(codes, categories=pd.Index([str(name) for name in found], dtype=object))
 
 
 def _gaps(metrics: pd.DataFrame, where: str) -> tuple[str, ...]:
     """A note where samples are missing: how many gaps longer than 1.5 steps, and the longest."""
     inside = _same_series(metrics)
-    gaps = np.diff(_millis(metrics["timestamp"]))[inside]
+    gaps = np.diff(millis_of(metrics["timestamp"]))[inside]
     step = step_ms(metrics)
     wide = gaps > 1.5 * step
     if not wide.any():
@@ -206,14 +216,34 @@ def _gaps(metrics: pd.DataFrame, where: str) -> tuple[str, ...]:
 
 def _same_series(metrics: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Shape (rows - 1,): whether a row and its next belong to one series; `metrics` is sorted."""
-    component, _ = pd.factorize(metrics["component"])
-    metric, _ = pd.factorize(metrics["metric"])
-    return np.asarray((component[1:] == component[:-1]) & (metric[1:] == metric[:-1]), dtype=bool)
+    series = _series_codes(metrics)
+    return np.asarray(series[1:] == series[:-1], dtype=bool)
 
 
-def _millis(times: pd.Series) -> IntArray:
-    """UTC milliseconds since 1970."""
-    return np.asarray(times.dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64))
+def _series_codes(metrics: pd.DataFrame) -> IntArray:
+    """Shape (rows,): a number for each component and metric, rising with the names where they are categories."""
+    component, metric = (_codes(metrics[name]) for name in ("component", "metric"))
+    return np.asarray(component * (np.int64(metric.max()) + 1 if len(metric) else 1) + metric)
+
+
+def _codes(names: pd.Series) -> IntArray:
+    if isinstance(names.dtype, pd.CategoricalDtype):
+        return names.cat.codes.to_numpy().astype(np.int64)
+    return np.asarray(pd.factorize(names)[0], dtype=np.int64)
+
+
+def series_slices(metrics: pd.DataFrame) -> Iterator[tuple[str, str, slice]]:
+    """Component, metric and rows of each series of the normal form."""
+    starts = np.flatnonzero(np.append(True, ~_same_series(metrics))) if len(metrics) else np.empty(0, dtype=np.int64)
+    named = metrics[["component", "metric"]].iloc[starts]
+    ends = np.append(starts[1:], len(metrics))
+    for component, metric, start, end in zip(named["component"], named["metric"], starts, ends, strict=False):
+        yield str(component), str(metric), slice(int(start), int(end))
+
+
+def millis_of(times: pd.Series) -> IntArray:
+    """UTC milliseconds since 1970; not a copy where they are kept so."""
+    return np.asarray(pd.DatetimeIndex(times).as_unit("ms").asi8)
 
 
 def _steps(millis: IntArray, phase: int, step: int) -> IntArray:

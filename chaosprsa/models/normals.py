@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from chaosprsa.history.frame import History
+from chaosprsa.history.frame import AT_ONCE, History, millis_of, series_slices
 from chaosprsa.types import Incident
 
 UNKNOWN_LENGTH = timedelta(minutes=30)  # how long an incident without an end is taken to last
@@ -16,10 +15,12 @@ MIN_SHARE_QUIET = 0.3  # with less of the history quiet, incidents are the usual
 
 def quiet_rows(history: History) -> npt.NDArray[np.bool_]:
     """Shape (rows of history.metrics,): taken while no incident lasted; all where that would leave too little."""
-    times = history.metrics["timestamp"].dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
+    times = millis_of(history.metrics["timestamp"])
     starts, ends = _merged(history.incidents)
-    inside = np.searchsorted(starts, times, side="right") > np.searchsorted(ends, times, side="right")
-    quiet = ~inside
+    quiet = np.empty(len(times), dtype=bool)
+    for at in range(0, len(times), AT_ONCE):
+        part = times[at : at + AT_ONCE]
+        quiet[at : at + AT_ONCE] = np.searchsorted(starts, part, side="right") <= np.searchsorted(ends, part, "right")
     return quiet if quiet.sum() >= MIN_SHARE_QUIET * len(quiet) else np.ones(len(times), dtype=bool)
 
 
@@ -30,20 +31,23 @@ def normals_of(history: History) -> Mapping[str, Mapping[str, tuple[float, float
     """
     if not len(history.metrics):
         return {}
-    quiet = history.metrics[quiet_rows(history)]
-    keys = [quiet["component"], quiet["metric"]]
-    groups = quiet["value"].groupby(keys, sort=True)
-    middle = groups.transform("median")
-    table = pd.DataFrame({"median": groups.median(), "deviation": groups.std()})
-    table["spread"] = 1.4826 * (quiet["value"] - middle).abs().groupby(keys, sort=True).median()
-    tiny = table["median"].abs() * 1e-9
-    least = np.maximum(table["median"].abs() * 0.01, 1e-9)
-    spread = table["spread"].where(table["spread"] > tiny, table["deviation"])
-    table["spread"] = spread.where(spread > tiny, least)
+    quiet, values = quiet_rows(history), history.metrics["value"].to_numpy(dtype=float)
     found: dict[str, dict[str, tuple[float, float]]] = {}
-    for (component, metric), median, wide in zip(table.index, table["median"], table["spread"], strict=True):
-        found.setdefault(str(component), {})[str(metric)] = (float(median), float(wide))
+    for component, metric, rows in series_slices(history.metrics):
+        usual = values[rows][quiet[rows]]
+        if len(usual):
+            found.setdefault(component, {})[metric] = _median_and_spread(usual)
     return found
+
+
+def _median_and_spread(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    median = float(np.median(values))
+    with np.errstate(over="ignore", invalid="ignore"):  # the spread of huge values is infinite, and not used
+        robust = 1.4826 * float(np.median(np.abs(values - median)))
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    tiny = abs(median) * 1e-9
+    wide = (spread for spread in (robust, deviation) if tiny < spread < np.inf)
+    return median, next(wide, max(abs(median) * 0.01, 1e-9))
 
 
 def _merged(incidents: Sequence[Incident]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
