@@ -1,188 +1,109 @@
-"""Incidents from files: JSONL in the normal form, our own documents, Alertmanager's webhooks and alert lists.
+"""Incidents from a file or a folder, whatever it is: the format is told by its content.
 
-A severity in other words is put on our scale; what had to be guessed is said in a note. An incident that ends before it
-starts is refused with its line: which of the two times is wrong, only its owner knows.
+JSON of the normal form, Alertmanager, PagerDuty, Statuspage or Kubernetes Events; CSV; Markdown post-mortems. A
+severity in other words is put on our scale; what had to be guessed or left out is said in a note.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import Any
 
-from chaosprsa.errors import InvalidHistory, InvalidNoun
-from chaosprsa.types import Incident, Severity
+from chaosprsa.errors import InvalidHistory
+from chaosprsa.history import (
+    alertmanager,
+    incident_tables,
+    kubernetes_events,
+    normal_form,
+    pagerduty,
+    postmortems,
+    statuspage,
+)
+from chaosprsa.history.json_values import json_values
+from chaosprsa.history.reports import Format, Mendings, Report, merged
+from chaosprsa.history.texts import read_text
+from chaosprsa.types import Incident
 
-SEVERITIES: Mapping[str, Severity] = {
-    **dict.fromkeys(("critical", "page", "fatal", "emergency", "disaster", "blocker", "p1", "sev1"), Severity.CRITICAL),
-    **dict.fromkeys(("major", "error", "high", "severe", "p2", "sev2"), Severity.MAJOR),
-    **dict.fromkeys(("minor", "average", "medium", "partial", "p3", "sev3"), Severity.MINOR),
-    **dict.fromkeys(("warning", "warn", "low", "info", "none", "maintenance", "p4", "sev4"), Severity.WARNING),
-}
-# Which label of an alert names the component, best first: the usual ones of Kubernetes and Prometheus set-ups.
-COMPONENT_LABELS = ("service", "app", "component", "app_kubernetes_io_name", "deployment", "statefulset", "workload")
-FALLBACK_LABELS = ("container", "pod", "job", "instance")
-_NO_END = datetime(1, 1, 2, tzinfo=UTC)  # Alertmanager writes 0001-01-01 where an alert has not ended
+FORMATS: tuple[Format, ...] = (alertmanager, kubernetes_events, statuspage, pagerduty, normal_form)
+TEXTS = (postmortems, incident_tables)
+ENDINGS = (".json", ".jsonl", ".ndjson", ".md", ".markdown", ".csv")
+NAMES = "JSONL in the normal form, Alertmanager, PagerDuty, Statuspage, Kubernetes Events, CSV, Markdown post-mortems"
+TWICE = "incidents are told twice (same times, components, kind); they count once"
+EXPECTED = f"incidents are {NAMES}"
 
 
-@dataclass(slots=True)
-class _Mendings:
-    """What had to be guessed, counted while reading."""
-
-    unzoned: int = 0
-    unrated: int = 0
-    words: Counter[str] = field(default_factory=Counter)
-    nameless: int = 0
-
-    def notes(self, path: Path, incidents: tuple[Incident, ...]) -> tuple[str, ...]:
-        estimated = sum(each.end is None and each.end_estimated is not None for each in incidents)
-        endless = sum(each.likely_end is None for each in incidents)
-        counted = (
-            (self.unzoned, "times have no time zone; they were taken as UTC"),
-            (self.unrated, "incidents state no severity; they were taken as major"),
-            (
-                sum(self.words.values()),
-                f"severities are not on our scale ({', '.join(sorted(self.words))}): taken as major",
-            ),
-            (self.nameless, "incidents name no component"),
-            (estimated, "incidents have no recorded end; their estimated end is used"),
-            (endless, "incidents have no end at all; they say nothing about durations"),
-        )
-        return tuple(f"{path.name}: {count} {words}" for count, words in counted if count)
+class _UnknownFormat(InvalidHistory):
+    """Well-formed, and nothing that tells of incidents: of a folder it is left out."""
 
 
 def read_incidents(path: Path) -> tuple[Incident, ...]:
-    """The incidents of a file, in order of start. Raises InvalidHistory, which names the line."""
+    """The incidents of a file or folder, in order of start. Raises InvalidHistory, which names the line."""
     return parse_incidents(path)[0]
 
 
 def parse_incidents(path: Path) -> tuple[tuple[Incident, ...], tuple[str, ...]]:
-    """The same, and notes: what had to be guessed."""
-    mendings = _Mendings()
-    found: dict[tuple[Any, ...], Incident] = {}
-    for where, value in _values(path):
-        for key, incident in _incidents(value, where, mendings):
-            known = found.get(key)
-            if known is None or known.end is None:  # a webhook comes again while it fires, and once more when it ends
-                found[key] = incident
-    incidents = tuple(sorted(found.values(), key=lambda each: (each.start, each.component, each.kind)))
-    return incidents, mendings.notes(path, incidents)
+    """The same, and notes: what had to be guessed or left out."""
+    mendings = Mendings()
+    if not path.is_dir():
+        incidents = merged(_of_file(path, mendings))
+        return incidents, (*mendings.notes(path.name), *_ends(path.name, incidents))
+    reports, notes = _of_folder(path, mendings)
+    told = merged(reports)
+    incidents = tuple({_identity(each): each for each in reversed(told)}.values())[::-1]
+    if len(incidents) < len(told):
+        mendings.counts[TWICE] = len(told) - len(incidents)
+    return incidents, (*mendings.notes(path.name), *notes, *_ends(path.name, incidents))
 
 
-def _values(path: Path) -> Iterator[tuple[str, Any]]:
-    """The JSON values of a file with where they stand: one a line, or one for the whole file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InvalidHistory(f"{path}: there is no such file") from None
-    except UnicodeDecodeError:
-        raise InvalidHistory(f"{path}: not text; incidents are JSON, one a line, or an Alertmanager webhook") from None
-    except OSError as error:
-        raise InvalidHistory(f"{path}: it can't be read: {error}") from None
-    try:
-        whole = json.loads(text) if text.strip() else []
-    except json.JSONDecodeError:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                yield f"{path}, line {number}", _parsed(line, f"{path}, line {number}")
-        return
-    for number, value in enumerate(whole if isinstance(whole, list) else [whole], start=1):
-        yield f"{path}, entry {number}", value
-
-
-def _parsed(line: str, where: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InvalidHistory(f"{where}: not JSON ({error}); expected one incident or webhook a line") from None
-
-
-def _incidents(value: Any, where: str, mendings: _Mendings) -> Iterator[tuple[tuple[Any, ...], Incident]]:
-    """The incidents of one JSON value, each with a key: the same key, the same incident reported again."""
-    if not isinstance(value, dict):
-        raise InvalidHistory(f"{where}: expected a JSON object, found {type(value).__name__}")
-    if isinstance(value.get("alerts"), list):
-        for number, alert in enumerate(value["alerts"], start=1):
-            yield _alert(alert, f"{where}, alert {number}", mendings)
-    elif "startsAt" in value:
-        yield _alert(value, where, mendings)
-    else:
-        yield (where,), _normal(value, where, mendings)
-
-
-def _normal(value: dict[str, Any], where: str, mendings: _Mendings) -> Incident:
-    if value.get("start") is None:
-        raise InvalidHistory(f"{where}: no start; an incident needs start and component, or is an Alertmanager alert")
-    named = value.get("component")
-    components = [str(each) for each in (named if isinstance(named, list) else [named]) if each]
-    components += [str(each) for each in value.get("others") or ()]
-    mendings.nameless += not components
-    return _checked(
-        where,
-        start=_time(value["start"], "start", where, mendings),
-        end=_maybe(value, "end", where, mendings),
-        end_estimated=_maybe(value, "end_estimated", where, mendings),
-        impact_start=_maybe(value, "impact_start", where, mendings),
-        component=components[0] if components else "",
-        others=tuple(components[1:]),
-        kind=str(value.get("kind") or "unknown"),
-        severity=_severity(value.get("severity"), mendings),
-        title=str(value.get("title") or ""),
+def _ends(name: str, incidents: tuple[Incident, ...]) -> tuple[str, ...]:
+    estimated = sum(each.end is None and each.end_estimated is not None for each in incidents)
+    endless = sum(each.likely_end is None for each in incidents)
+    counted = (
+        (estimated, "incidents have no recorded end; their estimated end is used"),
+        (endless, "incidents have no end at all; they say nothing about durations"),
     )
+    return tuple(f"{name}: {count} {words}" for count, words in counted if count)
 
 
-def _alert(alert: Any, where: str, mendings: _Mendings) -> tuple[tuple[Any, ...], Incident]:
-    if not isinstance(alert, dict) or not isinstance(alert.get("labels"), dict) or not alert.get("startsAt"):
-        raise InvalidHistory(f"{where}: not an Alertmanager alert: it needs labels and startsAt")
-    labels = {str(key): str(value) for key, value in alert["labels"].items()}
-    annotations = alert.get("annotations") or {}
-    named = [labels[key] for key in (*COMPONENT_LABELS, *FALLBACK_LABELS) if labels.get(key)]
-    mendings.nameless += not named
-    end = _maybe(alert, "endsAt", where, mendings)
-    status = alert.get("status")
-    state = status.get("state") if isinstance(status, dict) else status  # of the API's list, or of a webhook
-    firing = state in ("firing", "active", "suppressed")  # endsAt is then only when Alertmanager would stop waiting
-    incident = _checked(
-        where,
-        start=_time(alert["startsAt"], "startsAt", where, mendings),
-        end=None if end is None or firing or end < _NO_END else end,
-        component=named[0] if named else "",
-        kind=labels.get("alertname", "unknown"),
-        severity=_severity(labels.get("severity"), mendings),
-        title=str(annotations.get("summary") or annotations.get("description") or ""),
-    )
-    return (incident.start, tuple(sorted(labels.items()))), incident
+def _of_folder(folder: Path, mendings: Mendings) -> tuple[list[Report], tuple[str, ...]]:
+    """The reports of a folder's files, in the order of their names; files of no known format are left out."""
+    reports: list[Report] = []
+    strangers = []
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    for path in paths:
+        if not path.name.removesuffix(".gz").lower().endswith(ENDINGS):
+            strangers.append(path.name)
+            continue
+        try:
+            reports += _of_file(path, mendings)
+        except _UnknownFormat:
+            strangers.append(path.name)
+    if len(strangers) == len(paths):
+        raise InvalidHistory(f"{folder}: none of its {len(paths)} files holds incidents; {EXPECTED}")
+    shown = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+    left_out = (f"{folder.name}: {len(strangers)} files hold no incidents; they were left out: {shown}",)
+    return reports, left_out if strangers else ()
 
 
-def _checked(where: str, **fields: Any) -> Incident:
-    try:
-        return Incident(**fields)
-    except InvalidNoun as error:
-        raise InvalidHistory(f"{where}: {error}; correct the time that is wrong") from None
+def _identity(incident: Incident) -> Hashable:
+    return incident.start, incident.likely_end, incident.components, incident.kind
 
 
-def _severity(word: Any, mendings: _Mendings) -> Severity:
-    if word is None or word == "":
-        mendings.unrated += 1
-        return Severity.MAJOR
-    known = SEVERITIES.get(str(word).lower())
-    if known is None:
-        mendings.words[str(word)] += 1
-    return known or Severity.MAJOR
+def _of_file(path: Path, mendings: Mendings) -> Iterator[Report]:
+    text = read_text(path, EXPECTED)
+    for each in TEXTS:
+        if each.recognises_text(text):
+            yield from each.reports_of_text(text, str(path), mendings)
+            return
+    if path.name.lower().endswith((".md", ".markdown")):
+        raise _UnknownFormat(f"{path}: no front matter; a post-mortem begins with --- and start_time: ...")
+    for where, value in json_values(text, str(path)):
+        if not isinstance(value, dict):
+            raise InvalidHistory(f"{where}: expected a JSON object, found {type(value).__name__}")
+        yield from _format_of(value, where).reports(value, where, mendings)
 
 
-def _maybe(value: dict[str, Any], name: str, where: str, mendings: _Mendings) -> datetime | None:
-    return None if value.get(name) in (None, "") else _time(value[name], name, where, mendings)
-
-
-def _time(value: Any, name: str, where: str, mendings: _Mendings) -> datetime:
-    try:
-        time = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise InvalidHistory(f"{where}: {name} is {value!r}, expected a time like 2026-01-31T14:03:00Z") from None
-    if time.tzinfo is None:
-        mendings.unzoned += 1
-        return time.replace(tzinfo=UTC)
-    return time.astimezone(UTC) if time.year > 1 else time
+def _format_of(value: dict[str, object], where: str) -> Format:
+    for each in FORMATS:
+        if each.recognises(value):
+            return each
+    names = ", ".join(sorted(str(name)[:30] for name in value)[:5]) or "no fields"
+    raise _UnknownFormat(f"{where}: no start, and no format that we know (it has {names}); {EXPECTED}")

@@ -39,8 +39,15 @@ def test_the_first_of_several_components_is_where_it_started(tmp_path):
     assert incident.components == ("cart", "web")
 
 
-def test_an_incident_that_ends_before_it_starts_is_refused_with_its_line(tmp_path):
-    path = lines(tmp_path, LINE, "", LINE | {"end": "2025-01-01T00:00:00Z"})
+def test_an_incident_that_ends_before_it_starts_has_no_known_end_and_the_first_line_is_said(tmp_path):
+    incidents, notes = parse_incidents(lines(tmp_path, LINE, "", LINE | {"end": "2025-01-01T00:00:00Z"}))
+    assert [each.end is None for each in incidents] == [False, True]
+    assert any("1 incidents end before they start" in note and "line 3" in note for note in notes)
+
+
+def test_a_document_of_ours_that_ends_before_it_starts_is_refused_with_its_line(tmp_path):
+    changed = LINE | {"schema": "chaosprsa/incident/1", "end": "2025-01-01T00:00:00Z"}
+    path = lines(tmp_path, LINE, "", changed)
     with pytest.raises(InvalidHistory, match=r"incidents.jsonl, line 3: .*ends before it starts; correct the time"):
         read_incidents(path)
 
