@@ -41,6 +41,7 @@ from chaosprsa.models.bundle import Bundle
 from chaosprsa.models.features import extract
 from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.normals import normals_of
+from chaosprsa.models.series import wide
 from chaosprsa.models.signatures import Signature, signatures_of
 from chaosprsa.telemetry import synthesise
 from chaosprsa.telemetry.usual import past_of, usual
@@ -123,7 +124,10 @@ def main() -> None:
                 figures |= {f"{group}.{method}.{model}.auc": auc, f"{group}.{method}.{model}.low": low}
                 figures[f"{group}.{method}.{model}.high"] = high
         figures |= {f"{group}.{key}": value for key, value in found["counts"].items()}
-        rows += [[group, method, *(f"{a:.3f} ({b:.3f} to {c:.3f})" for a, b, c in found[method].values())] for method in METHODS]
+        rows += [
+            [group, method, *(f"{a:.3f} ({b:.3f} to {c:.3f})" for a, b, c in found[method].values())]
+            for method in METHODS
+        ]
         rows.append([group, f"{found['counts']}", "", ""])
     print(table(["data", "telemetry", "gradient boosting", "logistic"], rows))
     write(options.json, __file__, options, figures)
@@ -175,15 +179,22 @@ def _judged(cases: Sequence[Case], seed: int) -> dict[str, Any]:
     length = _window_length([case for _, case, _ in usable])
     for number, case, base in usable:
         bundle = _bundle(case, base, cases)
-        scale = bundle.normals
-        real = _cut(case.run.history, case, length, scale, metrics)
+        table_of = wide(base)
+        counters = {key for key, counts in zip(table_of.keys, table_of.counter, strict=True) if counts}
+        real = _cut(case.run.history, case, length, bundle, counters, metrics)
         for method in METHODS:
             parts[method]["real"].append((number, real))
             for _ in range(REDRAWS if method != "copy" else 1):
-                made = real if method == "copy" else _cut(_made(method, bundle, case, rng), case, length, scale, metrics)
+                made = (
+                    real
+                    if method == "copy"
+                    else _cut(_made(method, bundle, case, rng), case, length, bundle, counters, metrics)
+                )
                 parts[method]["made"].append((number, made))
     later = np.array([case.later for case in cases])
-    found: dict[str, Any] = {name: _scores(_joined(parts[name]["real"]), _joined(parts[name]["made"]), later, seed) for name in METHODS}
+    found: dict[str, Any] = {
+        name: _scores(_joined(parts[name]["real"]), _joined(parts[name]["made"]), later, seed) for name in METHODS
+    }
     real = _joined(parts["ours"]["real"])
     found["counts"] = {
         "cases": len(usable),
@@ -195,7 +206,10 @@ def _judged(cases: Sequence[Case], seed: int) -> dict[str, Any]:
 
 
 def _joined(parts: Sequence[tuple[int, np.ndarray]]) -> Windows:
-    return Windows(_features(np.concatenate([rows for _, rows in parts])), np.concatenate([np.full(len(rows), n) for n, rows in parts]))
+    return Windows(
+        _features(np.concatenate([rows for _, rows in parts])),
+        np.concatenate([np.full(len(rows), n) for n, rows in parts]),
+    )
 
 
 def _window_length(cases: Sequence[Case]) -> int:
@@ -217,7 +231,11 @@ def _base(case: Case, cases: Sequence[Case]) -> History | None:
         return None
     known = case.run.history.incidents[: min(case.run.cut, case.number)]
     frames, incidents = [before], list(known)
-    others = {id(each.run): each.run for each in cases if each.run is not case.run and each.run.cut and _alike(case.run, each.run)}
+    others = {
+        id(each.run): each.run
+        for each in cases
+        if each.run is not case.run and each.run.cut and _alike(case.run, each.run)
+    }
     for run in others.values():
         if rows >= RECENT_ROWS // 3:
             break
@@ -302,26 +320,29 @@ def _touched(case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*case.incident.components, *sorted(callers))))
 
 
-def _cut(history: History, case: Case, length: int, scale: Any, metrics: Sequence[str]) -> np.ndarray:
+def _cut(
+    history: History, case: Case, length: int, bundle: Bundle, counters: set[tuple[str, str]], metrics: Sequence[str]
+) -> np.ndarray:
     """The case's windows, shape (windows, length, metrics): distances from the normal, in its spread."""
     step = case.run.history.step_s
     steps = max(length, int(_seconds(case) // step) + AFTER)
     blocks = []
     for component in _touched(case):
-        if component not in scale:
+        if component not in bundle.normals:
             continue
         own = history.metrics[(history.metrics["component"] == component).to_numpy()]
         own = own[(own["timestamp"] >= pd.Timestamp(case.incident.start)).to_numpy()]
-        tiles = list(_tiles(own, case, steps, length, step, scale[component], metrics))
-        blocks += tiles
+        scale = bundle.normals[component]
+        counted = {metric for name, metric in counters if name == component}
+        blocks += _tiles(own, case, steps, length, scale, counted, metrics)
     return np.stack(blocks) if blocks else np.empty((0, length, len(metrics)))
 
 
 def _tiles(
-    own: pd.DataFrame, case: Case, steps: int, length: int, step: float, scale: Any, metrics: Sequence[str]
+    own: pd.DataFrame, case: Case, steps: int, length: int, scale: Any, counted: set[str], metrics: Sequence[str]
 ) -> Iterator[np.ndarray]:
     since = (own["timestamp"] - pd.Timestamp(case.incident.start)).dt.total_seconds().to_numpy()
-    row = np.floor(since / step).astype(int)
+    row = np.floor(since / case.run.history.step_s).astype(int)
     columns = {name: place for place, name in enumerate(metrics)}
     wide = np.full((steps, len(metrics)), np.nan)
     there = (row < steps) & np.isfinite(own["value"].to_numpy())
@@ -329,7 +350,7 @@ def _tiles(
     for place, name in enumerate(metrics):
         if name in scale:
             series = wide[:, place].copy()
-            if name.endswith("_total"):  # since boot: what counts is the increment
+            if name in counted:  # since boot: what counts is the increment
                 wide[:, place] = np.append(np.nan, np.diff(series))
                 continue
             wide[:, place] = np.clip((series - scale[name][0]) / scale[name][1], -1e6, 1e6)
@@ -358,7 +379,9 @@ def _scores(real: Windows, made: Windows, later: np.ndarray, seed: int) -> dict[
         told = np.nanmax(features[train], axis=0) > np.nanmin(features[train], axis=0)
     features = features[:, told]
     models = {
-        "boosting": HistGradientBoostingClassifier(max_iter=120, learning_rate=0.08, min_samples_leaf=10, random_state=seed),
+        "boosting": HistGradientBoostingClassifier(
+            max_iter=120, learning_rate=0.08, min_samples_leaf=10, random_state=seed
+        ),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=500)),
     }
     found = {}

@@ -10,6 +10,7 @@ from chaosprsa.history.frame import History
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 FEW = 8  # samples below which nothing is called a counter
+RESET = 0.5  # a counter that starts again falls below this share of where it stood; what falls less is no counter
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
 
 
@@ -65,5 +66,6 @@ def _counts(metric: str, series: FloatArray) -> bool:
     filled = series[np.isfinite(series)]
     if not metric.endswith(COUNTERS) or len(filled) < FEW:
         return False
-    steps = np.diff(filled)
-    return bool((steps < 0).mean() < 0.02 and filled.min() >= 0)
+    steps, before = np.diff(filled), filled[:-1]
+    fell = steps < 0
+    return bool(filled.min() >= 0 and (steps > 0).any() and np.all(filled[1:][fell] < RESET * before[fell]))

@@ -1,8 +1,8 @@
 """What past incidents did to the metrics: the course of each series that left its usual range, from the onset on.
 
-A series of the stricken component, of those that the source names with it, and of its neighbours in the call graph is
-kept where it left the range of its own quiet 99 % more often than chance would have it; counters are kept as their
-increments. Synthetic telemetry replays these (telemetry/learned.py), never as they were.
+Every series of the stricken component and of those that the source names with it is kept; one of its neighbours in the
+call graph where it left the range of its own quiet 99 % more often than chance would have it. Counters are kept as
+their increments. Synthetic telemetry replays these (telemetry/learned.py), never as they were.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ BEFORE = 30  # steps that an incident's level is taken from
 TAIL = 5  # steps after its end: the way back
 MAX_STEPS = 240  # of one trajectory; longer incidents are thinned to it
 PER_KIND = 12  # the latest incidents of a kind
-PER_INCIDENT = 80  # the series that left their range furthest
+PER_INCIDENT = 240  # series: those of the stricken, then those that left their range furthest
 RANGE = 0.99  # of quiet samples lie within the usual range
 UNKNOWN_STEPS = 5  # how long an incident without an end is taken to last
 _COLUMNS = {
@@ -36,6 +36,7 @@ _COLUMNS = {
     "metric": pa.string(),
     "relation": pa.string(),
     "level": pa.float64(),
+    "noise": pa.float64(),
     "deviation": pa.list_(pa.float32()),
 }
 OWN, NAMED, CALLER, CALLEE, EDGE_IN, OTHER = "own", "named", "caller", "callee", "edge", "other"
@@ -45,14 +46,15 @@ OWN, NAMED, CALLER, CALLEE, EDGE_IN, OTHER = "own", "named", "caller", "callee",
 class Trajectory:
     """One series through one incident. relation: of its component to the stricken one.
 
-    level: before the onset, in the metric's unit; of a counter, its increment a step. deviation: from the level, shape
-    (steps + tail,), NaN where there was no sample.
+    level: before the onset, in the metric's unit; of a counter, its increment a step. noise: mean absolute change from
+    step to step before the onset. deviation: from the level, shape (steps + tail,), NaN where there was no sample.
     """
 
     component: str
     metric: str
     relation: str
     level: float
+    noise: float
     deviation: FloatArray
 
 
@@ -144,18 +146,21 @@ def _signature(
     shown = table.samples[np.ix_(rows, columns)]
     deviation = shown - _level(first, table.samples[:, columns], busy)
     level = shown - deviation
+    noise = noise_of(table.samples[max(0, first - BEFORE) : first, columns])
+    own = np.array([relation in (OWN, NAMED) for relation in relations], dtype=bool)
     with np.errstate(invalid="ignore"):
         beyond = np.abs(deviation[:steps]) > reach[columns]
         far = np.nanmax(np.where(beyond, np.abs(deviation[:steps]) / reach[columns], 0.0), axis=0)
     needed = np.maximum(1, np.ceil(steps * 0.15)) + (steps > 2)
-    order = np.argsort(-far, kind="stable")
-    kept = [place for place in order[:PER_INCIDENT] if beyond[:, place].sum() >= needed]
+    order = np.lexsort((-far, ~own))  # every series of the stricken, then those that went furthest
+    kept = [place for place in order[:PER_INCIDENT] if own[place] or beyond[:, place].sum() >= needed]
     trajectories = tuple(
         Trajectory(
             component=table.keys[columns[place]][0],
             metric=table.keys[columns[place]][1],
             relation=relations[place],
             level=float(_first_finite(level[:, place])),
+            noise=float(noise[place]),
             deviation=deviation[:, place].astype(np.float32).astype(np.float64),  # as a bundle keeps it
         )
         for place in sorted(kept)
@@ -166,6 +171,13 @@ def _signature(
 def _first_finite(values: FloatArray) -> float:
     finite = values[np.isfinite(values)]
     return float(finite[0]) if len(finite) else 0.0
+
+
+def noise_of(samples: FloatArray) -> FloatArray:
+    """The mean absolute change from row to row, gaps left out; shape (series,), 0 where a series has no two samples."""
+    steps = np.abs(np.diff(samples, axis=0))
+    there = np.isfinite(steps)
+    return np.asarray(np.where(there, steps, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1))
 
 
 def _thinned(first: int, last: int, total: int) -> npt.NDArray[np.int64]:
@@ -235,7 +247,19 @@ def _rows(signatures: Sequence[Signature]) -> Iterator[tuple[object, ...]]:
     for number, one in enumerate(signatures):
         for each in one.trajectories:
             values = each.deviation.astype(np.float32).tolist()
-            yield number, one.kind, one.at, one.start_s, one.steps, each.component, each.metric, each.relation, each.level, values
+            yield (
+                number,
+                one.kind,
+                one.at,
+                one.start_s,
+                one.steps,
+                each.component,
+                each.metric,
+                each.relation,
+                each.level,
+                each.noise,
+                values,
+            )
 
 
 def read_signatures(content: bytes) -> tuple[Signature, ...]:
@@ -249,6 +273,7 @@ def read_signatures(content: bytes) -> tuple[Signature, ...]:
                 metric=str(row.metric),
                 relation=str(row.relation),
                 level=float(str(row.level)),
+                noise=float(str(row.noise)),
                 deviation=np.asarray(row.deviation, dtype=np.float64),
             )
             for row in own.itertuples(index=False)

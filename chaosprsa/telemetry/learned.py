@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from chaosprsa.faults import CATALOGUE
 from chaosprsa.models.signatures import EDGE_IN, OTHER, OWN, Signature, Trajectory, neighbours, relation_to
+from chaosprsa.telemetry.shapes import stays
 from chaosprsa.telemetry.usual import RATE, Past
 from chaosprsa.types import Fault, SimulatedIssue, Topology
 
@@ -29,11 +30,12 @@ SET_BY_THE_FAULT = {"cpu_limit_cores", "memory_limit_bytes", "replicas"}  # phys
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A signature at one component. columns: shape (series,). smooth, rough, unit: the deviation's parts and scale."""
+    """A signature at one component, shape (steps + tail, series). steady: shape (series,), what moves in steps."""
 
     columns: IntArray
     smooth: FloatArray
     rough: FloatArray
+    steady: npt.NDArray[np.bool_]
     steps: int
 
 
@@ -86,14 +88,18 @@ class Learned:
             and not (surge and each.metric == RATE)
         ]
         if not pairs:
-            return _Fitted(np.empty(0, dtype=np.int64), np.empty((0, 0)), np.empty((0, 0)), one.steps)
+            nothing = np.empty((0, 0))
+            return _Fitted(np.empty(0, dtype=np.int64), nothing, nothing, np.empty(0, dtype=bool), one.steps)
         length = min(len(each.deviation) for _, each in pairs)
+        steady = stays(np.column_stack([each.deviation[:length] for _, each in pairs]))
         smooth, rough = zip(*(_parted(each.deviation[:length]) for _, each in pairs), strict=True)
         units = np.array([self._unit(column, each) for column, each in pairs])
         return _Fitted(
             columns=np.array([column for column, _ in pairs], dtype=np.int64),
             smooth=np.column_stack(smooth) * units,
-            rough=np.column_stack(rough) * units,
+            rough=np.column_stack(rough)
+            * self._noises([column for column, _ in pairs], [each.noise for _, each in pairs]),
+            steady=steady,
             steps=min(one.steps, length),
         )
 
@@ -111,6 +117,12 @@ class Learned:
             source = _counterpart(target, relation, number, one, around, sources)
             found += [(target, each) for each in sources.get(source, ())]
         return found
+
+    def _noises(self, columns: Sequence[int], there: Sequence[float]) -> FloatArray:
+        """What the noise is multiplied by: how restless each series is now, to how restless the past one was."""
+        here, then = self._past.restless[list(columns)], np.array(there)
+        known = (here > 0) & (then > 0)
+        return np.where(known, np.clip(here / np.where(known, then, 1.0), *LEVELS), 1.0)
 
     def _unit(self, column: int, each: Trajectory) -> float:
         """What a deviation is multiplied by to be one of the column's."""
@@ -159,7 +171,8 @@ def _stretched(fitted: _Fitted, steps: int, start: int) -> FloatArray:
     at = np.clip((np.arange(steps) + 0.5) * had / steps - 0.5, 0, had - 1)
     low = at.astype(np.int64)
     share = (at - low)[:, None]
-    course = fitted.smooth[low] * (1 - share) + fitted.smooth[np.minimum(low + 1, had - 1)] * share
+    between = fitted.smooth[low] * (1 - share) + fitted.smooth[np.minimum(low + 1, had - 1)] * share
+    course = np.where(fitted.steady, fitted.smooth[np.round(at).astype(np.int64)], between)
     noise = fitted.rough[(start + np.arange(steps)) % had]
     return np.vstack([course + noise, fitted.smooth[had:] + fitted.rough[had:]])
 

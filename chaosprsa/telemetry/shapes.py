@@ -10,6 +10,7 @@ FloatArray = npt.NDArray[np.float64]
 DECIMALS = 6  # looked for at most
 FEW = 8  # samples below which no grid is read off
 FEW_DIFFERENT = 5  # values that a grid other than whole numbers is read off
+OFTEN = 0.3  # share of samples like the one before, above which a series moves in steps
 FRACTIONS = ("_cores", "_ratio", "_per_s", "_ms", "_percent")
 MOST = 2000  # samples that a grid is read off
 
@@ -27,6 +28,13 @@ class Shape:
         step = np.where(self.grid > 0, self.grid, 1.0)
         snapped = np.where(self.grid > 0, np.round(np.round(values / step) * step, DECIMALS), values)
         return np.asarray(np.clip(snapped, self.low, self.high))
+
+
+def stays(samples: FloatArray) -> npt.NDArray[np.bool_]:
+    """Shape (series,): whether a series is often the same in two samples running, as what moves in steps is."""
+    steps = np.diff(samples, axis=0)
+    there = np.isfinite(steps).sum(axis=0)
+    return np.asarray((steps == 0).sum(axis=0) > OFTEN * np.maximum(there, 1))
 
 
 def shape_of(metrics: Sequence[str], values: FloatArray) -> Shape:

@@ -16,7 +16,8 @@ from chaosprsa.history.frame import History
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.models.normals import quiet_rows
 from chaosprsa.models.series import Wide, wide
-from chaosprsa.telemetry.shapes import Shape, shape_of
+from chaosprsa.models.signatures import BEFORE, noise_of
+from chaosprsa.telemetry.shapes import Shape, shape_of, stays
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -37,7 +38,9 @@ class Past:
     """The last quiet hours, a column a series that the bundle knows normals of.
 
     samples: shape (rows, series), of counters their increments. normal: (median, spread), shape (series, 2). last:
-    where each counter stood, NaN for the others. present: the level at the end, shape (series,). end_s: since 1970.
+    where each counter stood, NaN for the others. present: the level at the end, shape (series,); restless: the mean
+    absolute change from step to step in the last half hour. steady: it moves in steps, and often stays as it is.
+    end_s: since 1970.
     """
 
     keys: tuple[tuple[str, str], ...]
@@ -48,6 +51,8 @@ class Past:
     counter: BoolArray
     last: FloatArray
     present: FloatArray
+    restless: FloatArray
+    steady: BoolArray
     shape: Shape
     step_s: float
     end_s: float
@@ -79,6 +84,8 @@ def past_of(bundle: Bundle) -> Past:
         counter=counter,
         last=every.last,
         present=_last_level(every.samples, normal[:, 0]),
+        restless=noise_of(every.samples[-BEFORE:]),
+        steady=stays(quiet.samples),
         shape=shape_of([metric for _, metric in keys], values),
         step_s=bundle.recent.step_s if len(bundle.recent.metrics) else 60.0,
         end_s=float(every.millis[-1] / 1000) if len(every.millis) else 0.0,
@@ -151,7 +158,8 @@ def _blocks(past: Past, bundle: Bundle, times: FloatArray, rng: np.random.Genera
     for first, last in zip(seams, [*seams[1:], len(times)], strict=True):
         gap = now - past.level[source[first]]
         gap = np.where(np.isfinite(gap), gap, 0.0)
-        carried[first:last] = gap * memory ** np.arange(last - first)[:, None]
+        fades = memory ** np.arange(last - first)[:, None]
+        carried[first:last] = gap * np.where(past.steady, fades[(last - first) // 2], fades)
         now = past.level[source[last - 1]] + carried[last - 1]
     carried += _course(past, bundle, times, source)
     return past.samples[source] + carried, past.level[source] + carried
@@ -164,9 +172,8 @@ def _path(past: Past, length: int, rng: np.random.Generator) -> tuple[IntArray, 
     scale = np.maximum(past.normal[:, 1], 1e-12)
     columns = np.flatnonzero(np.isfinite(past.level).mean(axis=0) > 0.5)
     columns = columns[np.linspace(0, len(columns) - 1, min(MATCHED, len(columns))).astype(int)]
-    told = np.nan_to_num(np.clip((past.level - past.normal[:, 0]) / scale, -5, 5)[:, columns])
+    told, here = _told(past, columns, scale)
     source, seams, at = np.empty(length, dtype=np.int64), [], 0
-    here = np.nan_to_num(np.clip((past.present - past.normal[:, 0]) / scale, -5, 5)[columns])
     while at < length:
         places = rng.integers(0, rows, size=min(CANDIDATES, rows))
         place = int(places[np.argmin(np.abs(told[places] - here).sum(axis=1))])
@@ -176,6 +183,17 @@ def _path(past: Past, length: int, rng: np.random.Generator) -> tuple[IntArray, 
         at += steps
         here = told[source[at - 1]]
     return source, seams
+
+
+def _told(past: Past, columns: IntArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What rows are compared by, shape (rows, features), and the same of now: each series' level and restlessness."""
+    steps = np.abs(np.diff(past.samples[:, columns], axis=0, prepend=past.samples[:1, columns]))
+    usually = np.maximum(noise_of(past.samples[:, columns]), 1e-12)
+    moves = np.log(_smooth(steps) / usually + 0.1)
+    levels = np.clip((past.level - past.normal[:, 0]) / scale, -5, 5)[:, columns]
+    now = np.clip((past.present - past.normal[:, 0]) / scale, -5, 5)[columns]
+    now_moves = np.log(past.restless[columns] / usually + 0.1)
+    return np.nan_to_num(np.hstack([levels, moves])), np.nan_to_num(np.append(now, now_moves))
 
 
 def _run_ends(times: FloatArray, step_s: float) -> IntArray:
