@@ -21,7 +21,8 @@ import numpy.typing as npt
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.models.durations import Durations
 from chaosprsa.models.incident_clock import DAY_S, WeekClock, multiples, seconds
-from chaosprsa.models.naming import Group, Naming
+from chaosprsa.models.incident_streams import Known, in_order, incidents_of
+from chaosprsa.models.naming import Naming
 from chaosprsa.models.selfexciting import SelfExciting
 from chaosprsa.models.shrinking import UNSEEN, shrunk
 from chaosprsa.types import Incident, Severity, Topology, Window
@@ -29,7 +30,6 @@ from chaosprsa.types import Incident, Severity, Topology, Window
 FloatArray = npt.NDArray[np.float64]
 KIND_PRIOR = 2.0  # a component's kinds weigh against this many incidents of the overall mix
 SEVERITY_PRIOR = 4.0  # the same for a kind's severities
-LONGEST_S = 366 * DAY_S  # no simulated incident lasts longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class IncidentModel:
         days = window.duration.total_seconds() / DAY_S
         if days <= 0:
             raise NotEnoughHistory("incident rates need a span of time; the window is empty")
-        seen = sorted((each for each in incidents if window.start <= each.start <= window.end), key=_in_order)
+        seen = sorted((each for each in incidents if window.start <= each.start <= window.end), key=in_order)
         named = Counter(each.component for each in seen if each.component)
         names = sorted({*components, *named})
         if not names:
@@ -83,18 +83,8 @@ class IncidentModel:
         timed = [each for each in seen if each.likely_end is not None]
         lengths = np.array([(each.likely_end - each.start).total_seconds() for each in timed if each.likely_end])
         fitted = replace(fitted, durations=Durations.fit([each.kind for each in timed], lengths))
-        process, naming = fitted._processes(seen, window, topology)
+        process, naming = _processes(seen, window, fitted.week_clock, rates, topology)
         return replace(fitted, process=process, naming=naming)
-
-    def _processes(
-        self, seen: Sequence[Incident], window: Window, topology: Topology | None
-    ) -> tuple[SelfExciting, Naming]:
-        start, end = self._clocked([window.start, window.end])
-        times = self._clocked([each.start for each in seen]) - start
-        process = SelfExciting.fit(times, max(float(end - start), 1e-9))
-        total = sum(self.rates.values())
-        shares = {name: rate / total for name, rate in self.rates.items()}
-        return process, Naming.fit(times, [_group(each) for each in seen], shares, process, topology)
 
     @property
     def total(self) -> int:
@@ -169,46 +159,45 @@ class IncidentModel:
         before, the rate was the mean one. Incidents of no component have the intensity of "".
         """
         at_s = times if isinstance(times, np.ndarray) else seconds(times)
-        clock = self._clock
-        at, before = clock.days(at_s), self._past(past)
-        since = min(before.since, float(at.min(initial=np.inf)))
+        at, known = self.week_clock.days(at_s), self._known(past)
+        since = min(known.since, float(at.min(initial=np.inf)))
         if component is None:
-            rate = self.process.rate(at, before.times, since)
+            rate = self.process.rate(at, known.times, since)
         else:
-            rate = self.naming.rate(component, at, before.times, before.groups, since, self.process)
-        return np.asarray(rate * clock.speed(at_s))
+            rate = self.naming.rate(component, at, known.times, known.groups, since, self.process)
+        return np.asarray(rate * self.week_clock.speed(at_s))
 
     def probability(self, window: Window, past: Sequence[Incident]) -> dict[str, float]:
         """Of an incident within the window that names each component ("": that names none), given those before it."""
-        start, end = self._clocked([window.start, window.end])
-        before = self._past(past, window.start)
-        since = min(before.since, float(start))
-        found = self.naming.expected(float(start), float(end), before.times, before.groups, since, self.process)
+        start, end = self._span(window)
+        known = self._known(past, window.start)
+        since = min(known.since, start)
+        found = self.naming.expected(start, end, known.times, known.groups, since, self.process)
         return {name: float(-np.expm1(-expected)) for name, expected in found.items()}
 
     def probability_of_any(self, window: Window, past: Sequence[Incident]) -> float:
         """Of an incident of any component, or none, within the window, given those before it."""
-        start, end = self._clocked([window.start, window.end])
-        before = self._past(past, window.start)
-        since = min(before.since, float(start))
-        return float(-np.expm1(-self.process.expected(float(start), float(end), before.times, since)))
+        start, end = self._span(window)
+        known = self._known(past, window.start)
+        return float(-np.expm1(-self.process.expected(start, end, known.times, min(known.since, start))))
 
     def log_likelihood(self, incidents: Sequence[Incident], window: Window, past: Sequence[Incident] = ()) -> float:
         """Nats, of when incidents came within the window (incidents a day), given those of the past before it."""
-        start, end = (float(each) for each in self._clocked([window.start, window.end]))
-        came, before, since = self._came(incidents, window, past)
-        speeds = self._clock.speed(seconds([each.start for each in _within(incidents, window)]))
-        return self.process.log_likelihood(came, start, end, before, since) + float(np.sum(np.log(speeds)))
+        (start, end), known = self._span(window), self._known(past, window.start)
+        starts_s = seconds([each.start for each in _within(incidents, window)])
+        times, since = self.week_clock.days(starts_s), min(known.since, start)
+        speeds = float(np.sum(np.log(self.week_clock.speed(starts_s))))
+        return self.process.log_likelihood(times, start, end, known.times, since) + speeds
 
     def residuals(self, incidents: Sequence[Incident], window: Window, past: Sequence[Incident] = ()) -> FloatArray:
         """What each incident's wait is on the model's own clock, put on 0..1; in order, shape (incidents within it,).
 
         The first wait is from the window's start. Uniform where the model is right (Brown et al. 2002).
         """
-        start = float(self._clocked([window.start])[0])
-        came, before, since = self._came(incidents, window, past)
-        waits = self.process.waits(np.concatenate([[start], came]), np.concatenate([before, came]), since)
-        return np.asarray(-np.expm1(-waits))
+        start, known = self._span(window)[0], self._known(past, window.start)
+        times = self.week_clock.days(seconds([each.start for each in _within(incidents, window)]))
+        every, marks = np.concatenate([known.times, times]), np.concatenate([[start], times])
+        return np.asarray(-np.expm1(-self.process.waits(marks, every, min(known.since, start))))
 
     def simulate(self, window: Window, past: Sequence[Incident], rng: np.random.Generator) -> tuple[Incident, ...]:
         """One stream of incidents within the window, in order, given those of the past before it."""
@@ -218,76 +207,26 @@ class IncidentModel:
         self, window: Window, past: Sequence[Incident], rng: np.random.Generator
     ) -> tuple[tuple[Incident, ...], tuple[int, ...]]:
         """The same, and the number of each one's parent in it: -1 nothing raised it, -2 one of the past did."""
-        start, end = (float(each) for each in self._clocked([window.start, window.end]))
-        before = self._past(past, window.start)
-        since = min(before.since, start)
-        days, parents, memories = self.process.simulate(start, end, before.times, since, rng)
-        groups = self.naming.drawn(parents.tolist(), memories.tolist(), before.groups, rng)
-        first = [group[0] if group else "" for group in groups]
-        kinds = self._kinds(first, rng)
-        severities, lasting = self._severities_of(kinds, rng), self._lasting(kinds, rng)
-        origin, length = window.start, window.duration.total_seconds()
-        offsets = np.clip(self._clock.times_s(days) - origin.timestamp(), 0.0, length * (1 - 1e-12))
-        starts = [origin + timedelta(seconds=offset) for offset in offsets.tolist()]
-        incidents = tuple(
-            Incident(
-                start=start,
-                component=component,
-                kind=kind,
-                severity=severity,
-                end=start + timedelta(seconds=seconds),
-                others=group[1:],
-            )
-            for start, component, kind, severity, seconds, group in zip(
-                starts, first, kinds, severities, lasting, groups, strict=True
-            )
-        )
-        return incidents, tuple(np.maximum(parents, -2).tolist())
-
-    def _kinds(self, components: Sequence[str], rng: np.random.Generator) -> list[str]:
-        """A kind for each; "unknown" where none was ever seen."""
-        u, found = rng.uniform(size=len(components)), ["unknown"] * len(components)
-        for component, rows in _rows(components).items():
-            shares = self.kind_shares(component)
-            for row, kind in zip(rows, _picked(list(shares), list(shares.values()), u[rows]), strict=True):
-                found[row] = kind
-        return found
-
-    def _severities_of(self, kinds: Sequence[str], rng: np.random.Generator) -> list[Severity]:
-        u, found = rng.uniform(size=len(kinds)), [Severity.MAJOR] * len(kinds)
-        for kind, rows in _rows(kinds).items():
-            shares = self.severity_shares(kind)
-            for row, severity in zip(rows, _picked(list(shares), list(shares.values()), u[rows]), strict=True):
-                found[row] = severity
-        return found
-
-    def _lasting(self, kinds: Sequence[str], rng: np.random.Generator) -> list[float]:
-        """Seconds, rounded as the source does."""
-        u, found = rng.uniform(size=len(kinds)), np.empty(len(kinds))
-        step = self.durations.resolution_s
-        for kind, rows in _rows(kinds).items():
-            found[rows] = np.round(self.durations.quantiles(kind, u[rows]) / step) * step
-        return [float(each) for each in np.minimum(found, LONGEST_S)]
+        start, end = self._span(window)
+        known = self._known(past, window.start)
+        since = min(known.since, start)
+        days, parents, memories = self.process.simulate(start, end, known.times, since, rng)
+        groups = self.naming.drawn(parents.tolist(), memories.tolist(), known.groups, rng)
+        starts_s = self.week_clock.times_s(days)
+        return incidents_of(starts_s, groups, window, self, rng), tuple(np.maximum(parents, -2).tolist())
 
     @property
-    def _clock(self) -> WeekClock:
+    def week_clock(self) -> WeekClock:
+        """Hours and weekdays as a clock."""
         return WeekClock.of(self.hours, self.weekdays)
 
-    def _clocked(self, times: Sequence[datetime]) -> FloatArray:
-        return self._clock.days(seconds(times))
+    def _span(self, window: Window) -> tuple[float, float]:
+        """Start and end on the process's clock."""
+        start, end = self.week_clock.days(seconds([window.start, window.end]))
+        return float(start), float(end)
 
-    def _past(self, past: Sequence[Incident], until: datetime | None = None) -> "_Past":
-        known = sorted((each for each in past if until is None or each.start < until), key=_in_order)
-        times = self._clocked([each.start for each in known])
-        return _Past(times, [_group(each) for each in known], float(times[0]) if len(times) else np.inf)
-
-    def _came(
-        self, incidents: Sequence[Incident], window: Window, past: Sequence[Incident]
-    ) -> tuple[FloatArray, FloatArray, float]:
-        """Times within the window and before it, and since when they are known."""
-        before = self._past(past, window.start)
-        came = self._clocked([each.start for each in _within(incidents, window)])
-        return came, before.times, min(before.since, float(self._clocked([window.start])[0]))
+    def _known(self, past: Sequence[Incident], until: datetime | None = None) -> Known:
+        return Known.of([each for each in past if until is None or each.start < until], self.week_clock)
 
     def as_json(self) -> dict[str, Any]:
         """What from_json takes back."""
@@ -310,42 +249,21 @@ class IncidentModel:
         return cls(**{**values, **lists, **parts})
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """Incidents known: times by the clock, in order, what each named, and since when any are known."""
-
-    times: FloatArray
-    groups: list[Group]
-    since: float
-
-
-def _in_order(incident: Incident) -> tuple[datetime, str, str]:
-    return incident.start, incident.component, incident.kind
+def _processes(
+    seen: Sequence[Incident], window: Window, clock: WeekClock, rates: Mapping[str, float], topology: Topology | None
+) -> tuple[SelfExciting, Naming]:
+    """When incidents come, and which components they name."""
+    start, end = clock.days(seconds([window.start, window.end]))
+    known = Known.of(seen, clock)
+    times = known.times - start
+    process = SelfExciting.fit(times, float(end - start))
+    total = sum(rates.values())
+    shares = {name: rate / total for name, rate in rates.items()}
+    return process, Naming.fit(times, known.groups, shares, process, topology)
 
 
 def _within(incidents: Sequence[Incident], window: Window) -> list[Incident]:
-    return sorted((each for each in incidents if window.start <= each.start < window.end), key=_in_order)
-
-
-def _group(incident: Incident) -> Group:
-    return tuple(dict.fromkeys(incident.components))
-
-
-def _rows(values: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
-    """The numbers at which each value stands, in order of first standing."""
-    found: dict[str, list[int]] = {}
-    for number, value in enumerate(values):
-        found.setdefault(value, []).append(number)
-    return {value: np.array(rows, dtype=np.int64) for value, rows in found.items()}
-
-
-def _picked(values: Sequence[Any], weights: Sequence[float], u: FloatArray) -> list[Any]:
-    """By their weights, at quantiles u; nothing to pick leaves "unknown"."""
-    if not values:
-        return ["unknown"] * len(u)
-    sums = np.cumsum(weights)
-    places = np.searchsorted(sums, u * sums[-1], side="right")
-    return [values[place] for place in np.minimum(places, len(values) - 1).tolist()]
+    return sorted((each for each in incidents if window.start <= each.start < window.end), key=in_order)
 
 
 def _counted(seen: Sequence[Incident]) -> dict[str, int]:
