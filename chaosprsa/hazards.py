@@ -1,8 +1,9 @@
 """The incident process, given the present: how often each fault is to be expected at each component, and when.
 
-The fitted rates (models/incidents.py) by component, kind and clock; what precursors say of the next minutes raises or
-lowers a component's rate there; surges follow the forecast load. Faults that the history never had share what the
-process leaves for the unseen (Good-Turing). A history without incidents leaves the catalogue's priors.
+The fitted rates (models/incidents.py) by component, kind and clock, raised or lowered by what happened lately, since
+incidents raise others; what precursors say of the next minutes moves a component's rate there; surges follow the
+forecast load. Faults that the history never had share what the process leaves for the unseen (Good-Turing). A history
+without incidents leaves the catalogue's priors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,20 @@ import numpy as np
 
 from chaosprsa.faults import CATALOGUE, fault_of_kind
 from chaosprsa.models.bundle import Bundle
+from chaosprsa.models.incident_clock import WeekClock
+from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.precursors import Precursor
-from chaosprsa.types import Fault
+from chaosprsa.types import Fault, Incident
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 DAY_S = 86_400.0
 CELL_S = 300.0  # the process is constant within five minutes, shorter than any horizon a precursor has
 MAX_CELLS = 2016  # a week of them; longer horizons get wider cells
 PRECURSOR_BOUNDS = (0.1, 1000.0)  # how far a precursor may move a rate
+LATELY_BOUNDS = (0.1, 100.0)  # how far what happened lately may
+LATELY_POINTS = 48  # at which it is worked out; in between it changes little
+MOST_LATELY = 2_000  # incidents, the latest
+TELLING = 1.1  # a factor below it isn't worth a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +82,48 @@ def hazards(bundle: Bundle, grid: Grid) -> tuple[Hazard, ...]:
 def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
     model = bundle.incidents
     clock = np.array([model.clock(when) for when in grid.when()])
+    past = _lately(bundle, grid)
     missing = [fault for fault in Fault if fault not in {fault_of_kind(kind) for kind in model.kinds}]
     found = []
     for component in bundle.topology.services:
         had = model.kinds_of.get(component, {})
+        factor = _factor(model, component, past, grid)
+        now = _of_lately(component, float(factor[0]), len(past))
         for kind in model.kinds:
-            rate = model.rate_per_day(component, kind) / DAY_S * clock
+            rate = model.rate_per_day(component, kind) / DAY_S * clock * factor
             words = _of_the_past(had.get(kind, 0), model.total, model.days, kind, component)
-            found.append(Hazard(component, kind, fault_of_kind(kind), rate, had.get(kind, 0), (words,)))
+            found.append(Hazard(component, kind, fault_of_kind(kind), rate, had.get(kind, 0), (words, *now)))
         for fault in missing:
-            rate = model.rate_per_day(component) * model.unseen_share / len(missing) / DAY_S * clock
+            rate = model.rate_per_day(component) * model.unseen_share / len(missing) / DAY_S * clock * factor
             words = (
                 f"None of {model.total} incidents was a {fault.value} anywhere; its rate is a share of what the "
                 f"process leaves for kinds never seen ({model.unseen_share:.0%})."
             )
-            found.append(Hazard(component, fault.value, fault, rate, 0, (words,)))
+            found.append(Hazard(component, fault.value, fault, rate, 0, (words, *now)))
     return [_at_the_entry(hazard, bundle, grid) for hazard in found if _plausible(hazard, bundle.topology.entry)]
+
+
+def _lately(bundle: Bundle, grid: Grid) -> tuple[Incident, ...]:
+    """What happened before the grid begins."""
+    return tuple(each for each in bundle.past if each.start < grid.origin)[-MOST_LATELY:]
+
+
+def _factor(model: IncidentModel, component: str, past: Sequence[Incident], grid: Grid) -> FloatArray:
+    """The component's rate given what happened lately, over its mean one; shape (cells,)."""
+    share = model.naming.by_itself().get(component)
+    if not past or not share or not model.process.memories_days:
+        return np.ones(len(grid.starts_s))
+    some = grid.middles[np.unique(np.linspace(0, len(grid.starts_s) - 1, LATELY_POINTS).round().astype(np.int64))]
+    clock = WeekClock.of(model.hours, model.weekdays).speed(some)
+    told = model.intensity_per_day(component, some, past) / (clock * share * model.process.usual)
+    return np.asarray(np.interp(grid.middles, some, np.clip(told, *LATELY_BOUNDS)))
+
+
+def _of_lately(component: str, factor: float, count: int) -> tuple[str, ...]:
+    if 1 / TELLING < factor < TELLING:
+        return ()
+    way = f"{factor:.1f} times the" if factor > 1 else f"{factor:.0%} of the"
+    return (f"After the {count} incidents known so far, {component} now has {way} mean rate.",)
 
 
 def _of_the_past(seen: int, total: int, days: float, kind: str, component: str) -> str:

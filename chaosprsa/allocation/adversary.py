@@ -19,6 +19,7 @@ from chaosprsa.errors import require
 from chaosprsa.faults import strength_in_words
 from chaosprsa.hazards import Grid, hazards
 from chaosprsa.issues import FLOOR
+from chaosprsa.issues.cascades import Raising
 from chaosprsa.issues.law import Law
 from chaosprsa.issues.writing import Writer
 from chaosprsa.models.bundle import Bundle
@@ -48,7 +49,7 @@ def weaknesses(
     services = target.twin.graph.services
     known = [hazard for hazard in hazards(bundle, grid) if hazard.component in services]
     require(bool(known), f"adversary: the bundle knows none of the twin's services ({', '.join(services)}); learn anew")
-    law = Law(bundle.incidents, grid, known)
+    law = Law(bundle.incidents, grid, known, Raising(bundle.incidents).within)
     search = _Search(bundle, Range(target, law, bundle.entry_rate(grid.middles).mean), floor, seed)
     pairs = search.promising()
     risky, harmful = search.told(search.refined(pairs, _risk)), search.told(search.refined(pairs, _harm))

@@ -51,10 +51,17 @@ class Draws:
 class Law:
     """The process given the present. weight: how many of each hazard are to be expected; seen: whether there was one.
 
-    at_once: how many other issues are to be expected for each second that one lasts.
+    at_once_per_s: how many other issues are to be expected for each second that one lasts; raised: how many more it
+    raises itself within so many seconds.
     """
 
-    def __init__(self, model: IncidentModel, grid: Grid, hazards: Sequence[Hazard]) -> None:
+    def __init__(
+        self,
+        model: IncidentModel,
+        grid: Grid,
+        hazards: Sequence[Hazard],
+        raised: Callable[[FloatArray], FloatArray] = np.zeros_like,
+    ) -> None:
         self.model, self.grid, self.hazards = model, grid, tuple(hazards)
         self.weight = np.array([hazard.expected(grid.cell_s) for hazard in hazards])
         self.seen = np.array([hazard.seen > 0 for hazard in hazards])
@@ -66,6 +73,16 @@ class Law:
         self.usual = self.weight * self.seen if self.seen.any() else self.weight
         self.median_weight = _weighted_median(self.usual)
         self.at_once_per_s = float(self.weight.sum()) / (grid.cell_s * len(grid.starts_s))
+        self._raised = raised
+        names = np.unique([hazard.component for hazard in hazards], return_inverse=True)
+        self._at = {str(names[0][code]): (rows, np.cumsum(self.weight[rows])) for code, rows in _groups(names[1])}
+
+    def at(self, component: str, u: float) -> int:
+        """A hazard of this component at a quantile of their weights; NONE where it has none."""
+        if component not in self._at:
+            return NONE
+        rows, sums = self._at[component]
+        return int(rows[min(int(np.searchsorted(sums, u * sums[-1], side="right")), len(rows) - 1)])
 
     def picks(self, weight: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
         """Hazards, as frequent as their weights say; shape (count,)."""
@@ -121,7 +138,7 @@ class Law:
     def _together(self, draws: Draws) -> FloatArray:
         lasts = self.durations(draws.which, draws.duration_u)
         usual = self.durations(draws.other, np.full(len(draws), 0.5))
-        chance = -np.expm1(-self.at_once_per_s * (lasts + usual))
+        chance = -np.expm1(-self.at_once_per_s * (lasts + usual) - self._raised(lasts))
         strength = self._by_fault(draws.other, lambda one, rows: marks.strength_likeness(one, draws.other_u[rows]))
         return np.asarray(chance * self.weight[draws.other] / self.median_weight * strength)
 
