@@ -4,21 +4,54 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (postab
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from chaosprsa.faults import impact_in_words, strength_in_words
 from chaosprsa.types import SimulatedIssue
 
+SLOW, FAILING = 1.5, 0.01  # the predicted impact from which a rule on latency or on errors would fire
 _WHAT_TO_DO = "Rehearse it: chaos prsa generate, then chaos prsa trial; see what survives it: chaos prsa recommend."
 
 
-def to_alertmanager(issues: Sequence[SimulatedIssue], namespace: str = "") -> list[dict[str, Any]]:
-    """One alert an issue, in their order. namespace: production's, as a label; left out where it isn't given."""
-    return [_alert(issue, namespace) for issue in issues]
+def to_alertmanager(
+    issues: Sequence[SimulatedIssue], namespace: str = "", delay: timedelta = timedelta(0), symptoms: bool = False
+) -> list[dict[str, Any]]:
+    """One alert an issue, in their order. namespace: production's, as a label; left out where it isn't given.
+
+    delay: how long a rule waits before it fires (`for:`); an issue that is over by then raises none. symptoms: after
+    each, what its callers and the entry would be alerted for (HighLatency, HighErrorRate), as far as they are named.
+    """
+    alerts = []
+    for issue in issues:
+        if issue.duration_s > delay.total_seconds():
+            alerts.append(_alert(issue, namespace, delay))
+            alerts += _symptoms(issue, namespace, delay) if symptoms else []
+    return alerts
 
 
-def _alert(issue: SimulatedIssue, namespace: str) -> dict[str, Any]:
+def starting_at(alerts: Sequence[dict[str, Any]], now: datetime, lasting: timedelta) -> list[dict[str, Any]]:
+    """The same alerts, all from now on and for so long: for a drill today of what is to be expected tomorrow."""
+    times = {"startsAt": _text(now), "endsAt": _text(now + lasting)}
+    return [{**alert, **times} for alert in alerts]
+
+
+def resolved(alerts: Sequence[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The same alerts, over by now: Alertmanager tells whoever wants to know of resolved ones."""
+    return [
+        {**alert, "startsAt": min(alert["startsAt"], _text(now), key=_time), "endsAt": _text(now)} for alert in alerts
+    ]
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _alert(issue: SimulatedIssue, namespace: str, delay: timedelta) -> dict[str, Any]:
     labels = {
         "alertname": _camel(issue.fault.value),
         "severity": issue.severity.value,
@@ -37,10 +70,32 @@ def _alert(issue: SimulatedIssue, namespace: str) -> dict[str, Any]:
             "description": _description(issue),
             "runbook": _WHAT_TO_DO,
         },
-        "startsAt": issue.start.isoformat(timespec="milliseconds"),
-        "endsAt": (issue.start + timedelta(seconds=issue.duration_s)).isoformat(timespec="milliseconds"),
+        "startsAt": _text(issue.start + delay),
+        "endsAt": _text(issue.start + timedelta(seconds=issue.duration_s)),
         "generatorURL": "",
     }
+
+
+def _symptoms(issue: SimulatedIssue, namespace: str, delay: timedelta) -> list[dict[str, Any]]:
+    """What whoever feels it would be alerted for; nothing where the predicted impact is slight."""
+    cause = _alert(issue, namespace, delay)
+    seen = []
+    if issue.impact.latency_ratio.mid >= SLOW:
+        seen.append(("HighLatency", f"answers take {issue.impact.latency_ratio.mid:.1f} times as long"))
+    if issue.impact.error_share.mid >= FAILING:
+        seen.append(("HighErrorRate", f"{issue.impact.error_share.mid:.1%} of requests fail"))
+    return [
+        {
+            **cause,
+            "labels": {**cause["labels"], "alertname": name, "service": service},
+            "annotations": {
+                **cause["annotations"],
+                "summary": f"{service}: {words}, predicted of {issue.component}'s {issue.fault.value}",
+            },
+        }
+        for service in issue.components[1:]
+        for name, words in seen
+    ]
 
 
 def _description(issue: SimulatedIssue) -> str:

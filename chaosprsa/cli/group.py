@@ -14,6 +14,8 @@ COMMANDS = {
     "init": "setup",
     "learn": "learning",
     "issues": "learning",
+    "telemetry": "telemetry",
+    "alert": "alerting",
     "generate": "learning",
     "shadow": "rehearsal",
     "trial": "rehearsal",
