@@ -211,7 +211,7 @@ class IncidentModel:
         known = self._known(past, window.start)
         since = min(known.since, start)
         days, parents, memories = self.process.simulate(start, end, known.times, since, rng)
-        groups = self.naming.drawn(parents.tolist(), memories.tolist(), known.groups, rng)
+        groups = self.naming.drawn(parents.tolist(), memories.tolist(), start, (known.times, known.groups), rng)
         starts_s = self.week_clock.times_s(days)
         return incidents_of(starts_s, groups, window, self, rng), tuple(np.maximum(parents, -2).tolist())
 

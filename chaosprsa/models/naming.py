@@ -1,15 +1,14 @@
 """Which components an incident names: what the one that raised it named, a neighbour in the call graph, or any.
 
 An incident names a group of components, often one. Raised by another it names the same group with a probability for
-each memory of the process, goes along a call edge (either way) with another, and else is drawn as if by itself: from
-the groups seen so far, as often as they were seen, or from a component by its rate (an urn: Blackwell & MacQueen 1973).
-Each component's own rate is thus linear in the past, like the whole process's. An incident that names nothing counts
-as naming NOTHING.
+each memory of the process, goes along a call edge (either way) with another, and else is drawn as if by itself, from an
+urn (Blackwell & MacQueen 1973): the groups named before, the older the less, and components by their mean rate. Each
+component's own rate is thus linear in the past, like the whole process's, and follows what has come to break lately. An
+incident that names nothing counts as naming NOTHING.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -22,17 +21,19 @@ FloatArray = npt.NDArray[np.float64]
 Group = tuple[str, ...]
 NOTHING = ""
 URN = 2.0  # incidents' worth of belief that a component is drawn by its rate, whatever groups were seen
+URN_DAYS = 365.0  # a group in the urn counts less by a factor of e
 STAY, ALONG = 0.3, 0.1  # prior means of the two probabilities
 PRIOR_WEIGHT = 8.0  # incidents' worth of it
 MOST_FITTED = 5_000  # incidents, the latest
 ROUNDS = 100
+TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """groups: how often each was named. rates: of components, as shares. stay, along: by memory of the process."""
+    """groups: the urn when it was fitted, in incidents' worth. shares: of the mean rate. stay, along: by memory."""
 
-    groups: Mapping[Group, int] = field(default_factory=dict)
+    groups: Mapping[Group, float] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     stay: tuple[float, ...] = ()
     along: tuple[float, ...] = ()
@@ -48,25 +49,21 @@ class Naming:
         topology: Topology | None = None,
     ) -> Self:
         """times: of the process's clock, sorted; groups: one each. shares: of all components, sum 1."""
-        around = _neighbours(topology)
-        known = cls(
-            groups=dict(sorted(Counter(groups).items())), shares=dict(sorted(shares.items())), neighbours=around
-        )
-        stay, along = known._moves(times[-MOST_FITTED:], groups[-MOST_FITTED:], process)
-        return cls(groups=known.groups, shares=known.shares, neighbours=around, stay=stay, along=along)
+        empty = cls(shares=dict(sorted(shares.items())), neighbours=_neighbours(topology))
+        stay, along = empty._moves(times[-MOST_FITTED:], groups[-MOST_FITTED:], process)
+        urn = _urn(float(times[-1]), times, groups) if len(times) else {}
+        return replace(empty, groups=dict(sorted(urn.items())), stay=stay, along=along)
 
-    def by_itself(self) -> dict[str, float]:
-        """The probability that an incident that came by itself names each component, and NOTHING."""
-        counts = {NOTHING: 0.0, **{name: URN * share for name, share in self.shares.items()}}
-        for group, times in self.groups.items():
-            for name in dict.fromkeys(group or (NOTHING,)):
-                counts[name] = counts.get(name, 0.0) + times
-        total = sum(self.groups.values()) + URN
-        return {name: count / total for name, count in counts.items()}
+    def _by_itself(self, component: str, at: FloatArray, times: FloatArray, own: npt.NDArray[np.int64]) -> FloatArray:
+        """The probability that an incident that comes by itself names a component; shape of `at`. own: who named it.
 
-    def _unknown(self) -> float:
-        """The same for a component that nobody knew: a mean one of the urn."""
-        return URN / (sum(self.groups.values()) + URN) / max(len(self.shares), 1)
+        Where less of the past is known than was when the urn was fitted, that one makes up for it.
+        """
+        seen, total = (URN_DAYS * decayed(at, each, (URN_DAYS,))[0] for each in (times[own], times))
+        lacking = np.maximum(sum(self.groups.values()) - total, 0.0)
+        share = 0.0 if component == NOTHING else self.shares.get(component, 1 / max(len(self.shares), 1))
+        fitted = _shares(self.groups).get(component, 0.0)
+        return np.asarray((URN * share + seen + lacking * fitted) / (URN + total + lacking))
 
     def _moves(
         self, times: FloatArray, groups: Sequence[Group], process: SelfExciting
@@ -82,7 +79,7 @@ class Naming:
         shares = prior
         for _ in range(ROUNDS):
             parts = shares[:, :, None] * raised * branching[:, :, None]  # memories, ways, namings
-            rate = by_itself * process.base + parts.sum(axis=(0, 1))
+            rate = np.maximum(by_itself * process.base + parts.sum(axis=(0, 1)), TINY)  # 0: the first of its name
             counts = np.sum(parts / rate * weight, axis=2) + PRIOR_WEIGHT * prior
             shares = counts / counts.sum(axis=1, keepdims=True)
         return tuple(shares[:, 1].tolist()), tuple(shares[:, 2].tolist())
@@ -91,15 +88,15 @@ class Naming:
         self, times: FloatArray, groups: Sequence[Group], process: SelfExciting
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """For each naming of a component by an event: its share, what raised it by memory and way, and its weight."""
-        named, by_itself = _rows(groups), self.by_itself()
+        named = _rows(groups)
         every = process.excitation(times, times, float(times[0]))
         shares, raised, weights = [], [], []
         for component, rows in named.items():
-            at, share = times[rows], by_itself[component]
+            at, share = times[rows], self._by_itself(component, times[rows], times, rows)
             same = decayed(at, at, process.memories_days)
             near = self._near(component, at, times, named, process)
             raised.append(np.stack([share * every[:, rows], same, near], axis=1))
-            shares.append(np.full(len(rows), share))
+            shares.append(share)
             weights.append(1.0 / np.array([max(len(groups[row]), 1) for row in rows]))
         return np.concatenate(shares), np.concatenate(raised, axis=2), np.concatenate(weights)
 
@@ -128,21 +125,20 @@ class Naming:
         process: SelfExciting,
     ) -> FloatArray:
         """Incidents a day that name a component, at times of the process's clock, given the past's; shape of `at`."""
-        share = self.by_itself().get(component, self._unknown())
+        named = _rows(groups)
+        rows = named.get(component, np.empty(0, dtype=np.int64))
+        share = self._by_itself(component, at, times, rows)
         if not process.memories_days:
-            return np.full(len(at), share * process.base)
+            return np.asarray(share * process.base)
         branching, stay, along = (np.asarray(each) for each in (process.branching, self.stay, self.along))
         every = process.excitation(at, times, since)
-        named = _rows(groups)
-        own = decayed(at, times[named[component]], process.memories_days) if component in named else 0.0 * every
         before = share * (every - decayed(at, times, process.memories_days))  # what nobody saw named it as usual
-        near = self._near(component, at, times, named, process) if self.neighbours else 0.0 * every
-        return np.asarray(
-            share * process.base
-            + (branching * (1 - stay - along)) @ every * share
-            + (branching * stay) @ (own + before)
-            + (branching * along) @ (near + before)
+        own = decayed(at, times[rows], process.memories_days) + before
+        near = self._near(component, at, times, named, process) + before
+        raised = (
+            (branching * (1 - stay - along)) @ every * share + (branching * stay) @ own + (branching * along) @ near
         )
+        return np.asarray(share * process.base + raised)
 
     def expected(
         self, start: float, end: float, times: FloatArray, groups: Sequence[Group], since: float, process: SelfExciting
@@ -151,39 +147,52 @@ class Naming:
 
         None raised in between: right to the first order for a component, as another's incident may raise one on it.
         """
-        by_itself = self.by_itself()
+        by_itself = _shares(self._urn_at(start, times, groups))
         if not process.memories_days:
             return {name: share * process.base * (end - start) for name, share in by_itself.items()}
         memory = np.asarray(process.memories_days)
         branching, stay, along = (np.asarray(each) for each in (process.branching, self.stay, self.along))
-        fading = -memory * np.expm1(-(end - start) / memory)
+        fading = -branching * memory * np.expm1(-(end - start) / memory)
         unseen = process.usual * np.exp(-max(start - since, 0.0) / memory)
         weights = np.exp(-(start - times) / memory[:, None]) / memory[:, None]
         every = unseen + weights.sum(axis=1)
         own = {name: weights[:, rows].sum(axis=1) for name, rows in _rows(groups).items()}
         found = {}
         for name, share in by_itself.items():
-            near = sum(
-                (own[other] / len(self.neighbours[other]) for other in self.neighbours.get(name, ()) if other in own),
-                0.0 * memory,
-            )
-            raised = (
-                (1 - stay - along) * share * every
-                + stay * (own.get(name, 0.0) + share * unseen)
-                + along * (near + share * unseen)
-            )
-            found[name] = float(share * process.base * (end - start) + np.sum(branching * fading * raised))
+            around = [
+                own[other] / len(self.neighbours[other]) for other in self.neighbours.get(name, ()) if other in own
+            ]
+            near = sum(around, share * unseen)
+            raised = (1 - stay - along) * share * every + stay * (own.get(name, 0.0) + share * unseen) + along * near
+            found[name] = float(share * process.base * (end - start) + np.sum(fading * raised))
         return found
+
+    def _urn_at(self, at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
+        """The urn then: groups of the past, of when it was fitted where less is known, and components by rate."""
+        urn: dict[Group, float] = {(name,): URN * share for name, share in self.shares.items()}
+        parts = [_urn(at, times, groups)]
+        fitted, known = sum(self.groups.values()), sum(parts[0].values())
+        if fitted > known:
+            parts.append({group: weight * (fitted - known) / fitted for group, weight in self.groups.items()})
+        for part in parts:
+            for group, weight in part.items():
+                urn[group] = urn.get(group, 0.0) + weight
+        return urn
 
     def drawn(
         self,
         parents: Sequence[int],
         memories: Sequence[int],
-        past: Sequence[Group],
+        start: float,
+        known: tuple[FloatArray, Sequence[Group]],
         rng: np.random.Generator,
     ) -> list[Group]:
-        """A group for each simulated event; parents and memories as SelfExciting.simulate gives them."""
-        fresh = self._fresh(len(parents), rng)
+        """A group for each simulated event; parents and memories as SelfExciting.simulate gives them.
+
+        start: when the first may come; known: times and groups of the past. The urn stays as it is then.
+        """
+        times, past = known
+        fresh = _picked(self._urn_at(start, times, past), len(parents), rng)
         way, which = rng.uniform(size=(2, len(parents)))
         found: list[Group] = []
         for number, (parent, memory) in enumerate(zip(parents, memories, strict=True)):
@@ -196,13 +205,6 @@ class Naming:
                     group = self._neighbour(raiser, float(which[number])) or group
             found.append(group)
         return found
-
-    def _fresh(self, count: int, rng: np.random.Generator) -> list[Group]:
-        groups = [*self.groups, *((name,) for name in self.shares)]
-        weights = np.array([*self.groups.values(), *(URN * share for share in self.shares.values())], dtype=float)
-        sums = np.cumsum(weights)
-        places = np.searchsorted(sums, rng.uniform(size=count) * sums[-1], side="right")
-        return [groups[place] for place in np.minimum(places, len(groups) - 1).tolist()]
 
     def _neighbour(self, raiser: Group, u: float) -> Group | None:
         near = [name for component in raiser for name in self.neighbours.get(component, ())]
@@ -222,7 +224,7 @@ class Naming:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """From as_json's values."""
         return cls(
-            groups={tuple(group): int(count) for group, count in values["groups"]},
+            groups={tuple(group): float(count) for group, count in values["groups"]},
             shares=dict(values["shares"]),
             stay=tuple(values["stay"]),
             along=tuple(values["along"]),
@@ -237,6 +239,30 @@ def _neighbours(topology: Topology | None) -> dict[str, Group]:
         found.setdefault(edge.caller, set()).add(edge.callee)
         found.setdefault(edge.callee, set()).add(edge.caller)
     return {name: tuple(sorted(near - {name})) for name, near in sorted(found.items()) if near - {name}}
+
+
+def _urn(at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
+    """What each group of the past counts."""
+    found: dict[Group, float] = {}
+    for group, weight in zip(groups, np.exp(-(at - times) / URN_DAYS).tolist(), strict=True):
+        found[group] = found.get(group, 0.0) + weight
+    return found
+
+
+def _shares(urn: Mapping[Group, float]) -> dict[str, float]:
+    """How likely what is drawn names each component, and NOTHING."""
+    total = sum(urn.values())
+    found = {NOTHING: 0.0}
+    for group, weight in urn.items():
+        for name in group or (NOTHING,):
+            found[name] = found.get(name, 0.0) + weight / total
+    return found
+
+
+def _picked(urn: Mapping[Group, float], count: int, rng: np.random.Generator) -> list[Group]:
+    groups, sums = list(urn), np.cumsum(list(urn.values()))
+    places = np.searchsorted(sums, rng.uniform(size=count) * sums[-1], side="right")
+    return [groups[place] for place in np.minimum(places, len(groups) - 1).tolist()]
 
 
 def _rows(groups: Sequence[Group]) -> dict[str, npt.NDArray[np.int64]]:
