@@ -1,0 +1,156 @@
+"""Claim: simulated streams of incidents look like what then came: times between them, durations, busy days, components.
+
+Fitted on --train; --streams streams are simulated over the time of --test, given only what was before it: incidents of
+the test part are read for scoring alone. One folder for both is cut in time: up to --until is fitted. Goals:
+Kolmogorov-Smirnov distance of inter-arrival times <= .10 and of durations <= .16, all streams' against what came.
+
+Also: incidents a day, their index of dispersion (variance over mean of days), share of days with any, share of gaps
+under an hour, and the total variation distance of components named. `fair` is the distance that as many draws of the
+truth would have to it, in the median: no model gets below that but by luck.
+
+Baselines: poisson, at the mean rate of the training part, durations log-normal, components as often as seen;
+resampled: gaps and durations drawn from the training part as they are.
+
+    python benchmarks/issue_stream.py --train github_status --test github_status --until 2024-12-31 --json out.json
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from claims import parser, table, write
+from incident_forecast import DAY, Split, splits
+from scipy.stats import ks_2samp, kstest
+
+from chaosprsa.models.incidents import IncidentModel
+from chaosprsa.types import Incident
+
+FloatArray = npt.NDArray[np.float64]
+GOALS = {"inter_arrivals_ks": 0.10, "durations_ks": 0.16}
+SHOWN = (
+    "inter_arrivals_ks",
+    "durations_ks",
+    "incidents_per_day",
+    "dispersion_of_days",
+    "days_with_any",
+    "gaps_under_1h",
+    "components_distance",
+)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """gaps_h: hours between neighbours. durations_min: of those with an end. days: incidents on each day. names."""
+
+    gaps_h: FloatArray
+    durations_min: FloatArray
+    days: FloatArray
+    names: Counter[str]
+
+
+def main() -> None:
+    """Simulates, compares, prints and writes."""
+    options = parser(__doc__)
+    options.add_argument("--until", default="2024-12-31", help="last day fitted, where train is test")
+    options.add_argument("--streams", type=int, default=200)
+    chosen = options.parse_args()
+    split = splits(chosen)
+    rng = np.random.default_rng(chosen.seed)
+    model = IncidentModel().fit(split.fitted, split.window, ())
+    drawn = {
+        "ours": [_stream(split, model.simulate(split.days, split.before, rng)) for _ in range(chosen.streams)],
+        "poisson": [_poisson(split, rng) for _ in range(chosen.streams)],
+        "resampled": [_resampled(split, rng) for _ in range(chosen.streams)],
+    }
+    came = _stream(split, split.came)
+    figures: dict[str, Any] = {f"goal.{key}": value for key, value in GOALS.items()}
+    figures |= {f"came.{key}": value for key, value in _figures(came).items()}
+    for method, streams in drawn.items():
+        figures |= {f"{method}.{key}": value for key, value in compared(streams, came).items()}
+    figures |= {"fair.inter_arrivals_ks": _fair(came.gaps_h, rng), "fair.durations_ks": _fair(came.durations_min, rng)}
+    rows = [[method, *(figures.get(f"{method}.{key}", np.nan) for key in SHOWN)] for method in (*drawn, "came", "fair")]
+    print(table(["", *SHOWN], rows))
+    write(chosen.json, __file__, chosen, figures)
+
+
+def compared(streams: Sequence[Stream], came: Stream) -> dict[str, float]:
+    """All streams together against what came."""
+    every = Stream(
+        np.concatenate([each.gaps_h for each in streams]),
+        np.concatenate([each.durations_min for each in streams]),
+        np.concatenate([each.days for each in streams]),
+        sum((each.names for each in streams), Counter()),
+    )
+    apart = {
+        name: every.names[name] / every.names.total() - came.names[name] / came.names.total()
+        for name in every.names | came.names
+    }
+    return {
+        "inter_arrivals_ks": float(ks_2samp(every.gaps_h, came.gaps_h).statistic),
+        "durations_ks": float(ks_2samp(every.durations_min, came.durations_min).statistic),
+        "components_distance": sum(abs(each) for each in apart.values()) / 2,
+        **_figures(every),
+    }
+
+
+def _figures(stream: Stream) -> dict[str, float]:
+    return {
+        "incidents_per_day": float(stream.days.mean()),
+        "dispersion_of_days": float(stream.days.var() / stream.days.mean()),
+        "days_with_any": float(np.mean(stream.days > 0)),
+        "gaps_under_1h": float(np.mean(stream.gaps_h < 1)),
+        "gap_median_h": float(np.median(stream.gaps_h)),
+        "duration_median_min": float(np.median(stream.durations_min)),
+        "duration_p95_min": float(np.quantile(stream.durations_min, 0.95)),
+    }
+
+
+def _stream(split: Split, incidents: Sequence[Incident]) -> Stream:
+    days = round(split.days.duration / DAY)
+    starts_h = np.array([(each.start - split.days.start) / timedelta(hours=1) for each in incidents])
+    lengths = [(each.likely_end - each.start) / timedelta(minutes=1) for each in incidents if each.likely_end]
+    names = Counter(name for each in incidents for name in (each.components or ("",)))
+    by_day = np.bincount((starts_h // 24).astype(int), minlength=days)[:days]
+    return Stream(np.diff(starts_h), np.array(lengths), by_day.astype(float), names)
+
+
+def _trained(split: Split) -> Stream:
+    starts_h = np.array([(each.start - split.window.start) / timedelta(hours=1) for each in split.fitted])
+    lengths = [(each.likely_end - each.start) / timedelta(minutes=1) for each in split.fitted if each.likely_end]
+    names = Counter(name for each in split.fitted for name in (each.components or ("",)))
+    return Stream(np.diff(starts_h), np.array(lengths), np.zeros(0), names)
+
+
+def _poisson(split: Split, rng: np.random.Generator) -> Stream:
+    trained, hours = _trained(split), split.days.duration / timedelta(hours=1)
+    rate = len(split.fitted) / (split.window.duration / timedelta(hours=1))
+    starts = np.sort(rng.uniform(0, hours, rng.poisson(rate * hours)))
+    logs = np.log(np.maximum(trained.durations_min, 0.5))
+    return _made(split, starts, rng.lognormal(logs.mean(), logs.std(), len(starts)), trained.names)
+
+
+def _resampled(split: Split, rng: np.random.Generator) -> Stream:
+    trained, hours = _trained(split), split.days.duration / timedelta(hours=1)
+    gaps = rng.choice(trained.gaps_h, size=10 + int(4 * hours / trained.gaps_h.mean()))
+    starts = np.cumsum(gaps)
+    starts = starts[starts < hours]
+    return _made(split, starts, rng.choice(trained.durations_min, size=len(starts)), trained.names)
+
+
+def _made(split: Split, starts_h: FloatArray, durations_min: FloatArray, names: Counter[str]) -> Stream:
+    days = round(split.days.duration / DAY)
+    by_day = np.bincount((starts_h // 24).astype(int), minlength=days)[:days]
+    return Stream(np.diff(starts_h), durations_min, by_day.astype(float), names)
+
+
+def _fair(values: FloatArray, rng: np.random.Generator) -> float:
+    """The median distance of as many draws of a continuous law to that law."""
+    return float(np.median([kstest(rng.uniform(size=len(values)), "uniform").statistic for _ in range(500)]))
+
+
+if __name__ == "__main__":
+    main()
