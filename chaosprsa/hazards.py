@@ -9,15 +9,14 @@ without incidents leaves the catalogue's priors.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
 from chaosprsa.faults import CATALOGUE, fault_of_kind
 from chaosprsa.models.bundle import Bundle
-from chaosprsa.models.incident_clock import WeekClock
-from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.precursors import Precursor
-from chaosprsa.types import Fault, Incident
+from chaosprsa.types import Fault, Incident, Window
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 DAY_S = 86_400.0
@@ -25,7 +24,7 @@ CELL_S = 300.0  # the process is constant within five minutes, shorter than any 
 MAX_CELLS = 2016  # a week of them; longer horizons get wider cells
 PRECURSOR_BOUNDS = (0.1, 1000.0)  # how far a precursor may move a rate
 LATELY_BOUNDS = (0.1, 100.0)  # how far what happened lately may
-LATELY_POINTS = 48  # at which it is worked out; in between it changes little
+FIRST_SPAN_S, SPAN_GROWTH = 300.0, 3.0  # over which it is taken as even: five minutes, then ever longer
 MOST_LATELY = 2_000  # incidents, the latest
 TELLING = 1.1  # a factor below it isn't worth a sentence
 
@@ -82,13 +81,13 @@ def hazards(bundle: Bundle, grid: Grid) -> tuple[Hazard, ...]:
 def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
     model = bundle.incidents
     clock = np.array([model.clock(when) for when in grid.when()])
-    past = _lately(bundle, grid)
+    factors, count = _factors(bundle, grid), len(_lately(bundle, grid))
     missing = [fault for fault in Fault if fault not in {fault_of_kind(kind) for kind in model.kinds}]
     found = []
     for component in bundle.topology.services:
         had = model.kinds_of.get(component, {})
-        factor = _factor(model, component, past, grid)
-        now = _of_lately(component, float(factor[0]), len(past))
+        factor = factors.get(component, np.ones(len(grid.starts_s)))
+        now = _of_lately(component, float(factor[0]), count)
         for kind in model.kinds:
             rate = model.rate_per_day(component, kind) / DAY_S * clock * factor
             words = _of_the_past(had.get(kind, 0), model.total, model.days, kind, component)
@@ -103,20 +102,32 @@ def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
     return [_at_the_entry(hazard, bundle, grid) for hazard in found if _plausible(hazard, bundle.topology.entry)]
 
 
+def _factors(bundle: Bundle, grid: Grid) -> dict[str, FloatArray]:
+    """Each component's rate given what happened lately, over its mean one; shape (cells,), the same within a span."""
+    model, past = bundle.incidents, _lately(bundle, grid)
+    if not past or not model.process.memories_days:
+        return {}
+    spans = _spans(len(grid.starts_s) * grid.cell_s)
+    which = np.searchsorted(spans, grid.starts_s + grid.cell_s / 2, side="right") - 1
+    found: dict[str, list[float]] = {}
+    for start_s, end_s in pairwise(spans.tolist()):
+        window = Window(start=grid.origin + timedelta(seconds=start_s), end=grid.origin + timedelta(seconds=end_s))
+        usual = model.probability(window, ())  # nothing is known: the process is at its mean
+        for component, chance in model.probability(window, past).items():
+            told, mean = (-np.log1p(-min(each, 1 - 1e-12)) for each in (chance, usual.get(component, chance)))
+            found.setdefault(component, []).append(float(np.clip(told / max(mean, 1e-300), *LATELY_BOUNDS)))
+    return {component: np.array(values)[which] for component, values in found.items() if len(values) == len(spans) - 1}
+
+
+def _spans(horizon_s: float) -> FloatArray:
+    """Seconds at which spans begin and end, ever longer: what happened lately fades."""
+    bounds = FIRST_SPAN_S * SPAN_GROWTH ** np.arange(64)
+    return np.concatenate([[0.0], bounds[bounds < horizon_s * 0.7], [horizon_s]])
+
+
 def _lately(bundle: Bundle, grid: Grid) -> tuple[Incident, ...]:
     """What happened before the grid begins."""
     return tuple(each for each in bundle.past if each.start < grid.origin)[-MOST_LATELY:]
-
-
-def _factor(model: IncidentModel, component: str, past: Sequence[Incident], grid: Grid) -> FloatArray:
-    """The component's rate given what happened lately, over its mean one; shape (cells,)."""
-    share = model.naming.by_itself().get(component)
-    if not past or not share or not model.process.memories_days:
-        return np.ones(len(grid.starts_s))
-    some = grid.middles[np.unique(np.linspace(0, len(grid.starts_s) - 1, LATELY_POINTS).round().astype(np.int64))]
-    clock = WeekClock.of(model.hours, model.weekdays).speed(some)
-    told = model.intensity_per_day(component, some, past) / (clock * share * model.process.usual)
-    return np.asarray(np.interp(grid.middles, some, np.clip(told, *LATELY_BOUNDS)))
 
 
 def _of_lately(component: str, factor: float, count: int) -> tuple[str, ...]:

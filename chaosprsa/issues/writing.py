@@ -16,7 +16,7 @@ from chaosprsa.issues.edge_cases import TAIL
 from chaosprsa.issues.law import EDGES, Draws, Law
 from chaosprsa.issues.novelty import Seen, novelty
 from chaosprsa.models.bundle import Bundle
-from chaosprsa.types import Companion, Fault, Impact, Severity, SimulatedIssue, Topology
+from chaosprsa.types import Companion, Fault, Impact, Severity, SimulatedIssue
 
 MOST_USED = 0.95  # of a limit, before a fault makes it less
 _SLUG = re.compile(r"[^a-z0-9]+")
@@ -31,7 +31,10 @@ class Writer:
         self._around = surroundings(bundle)
         kinds = {kind: fault_of_kind(kind) for kind in bundle.incidents.kinds}
         self._past = observed_impacts(bundle.recent, bundle.topology.entry, kinds)
-        self._felt = {name: _felt_by(bundle.topology, name) for name in bundle.topology.services}
+        self._callers: dict[str, list[str]] = {}
+        for edge in bundle.topology.edges:
+            self._callers.setdefault(edge.callee, []).append(edge.caller)
+        self._felt: dict[str, tuple[str, ...]] = {}
         self._expected: dict[tuple[str, Fault], float] = {}
         for hazard, weight in zip(law.hazards, law.weight.tolist(), strict=True):
             key = hazard.component, hazard.fault
@@ -87,7 +90,7 @@ class Writer:
             kind=hazard.kind,
             fault=hazard.fault,
             strength=strength,
-            components=(hazard.component, *self._felt[hazard.component]),
+            components=(hazard.component, *self._felt_by(hazard.component)),
             origin=self._law.grid.origin,
             start_s=round(start_s, 3),
             duration_s=duration_s,
@@ -103,6 +106,18 @@ class Writer:
             companions=also,
             raised_by="" if parent is None else parent.id,
         )
+
+    def _felt_by(self, component: str) -> tuple[str, ...]:
+        """Who feels it: callers, then their callers, nearest first."""
+        if component not in self._felt:
+            found: dict[str, None] = {}
+            frontier = [component]
+            while frontier:
+                callers = dict.fromkeys(caller for name in frontier for caller in self._callers.get(name, ()))
+                frontier = [name for name in callers if name not in found and name != component]
+                found.update(dict.fromkeys(frontier))
+            self._felt[component] = tuple(found)
+        return self._felt[component]
 
     def _companions(self, draws: Draws, number: int, strength: float) -> tuple[Companion, ...]:
         if draws.other[number] < 0:
@@ -178,17 +193,6 @@ class Writer:
             known = "Usually" if around.measured else "The history doesn't say how busy it is; it is taken that"
             lines.append(f"{known} {around.utilisation:.0%} of {component}'s CPU limit is used.")
         return lines
-
-
-def _felt_by(topology: Topology, component: str) -> tuple[str, ...]:
-    """Who feels it: callers, then their callers, nearest first."""
-    found: list[str] = []
-    frontier = [component]
-    while frontier:
-        callers = [edge.caller for name in frontier for edge in topology.callers(name)]
-        frontier = [name for name in dict.fromkeys(callers) if name not in found and name != component]
-        found += frontier
-    return tuple(found)
 
 
 def _crowded(around: Surroundings, surge: float) -> Surroundings:
