@@ -7,6 +7,7 @@ cloud incident exports, node and JVM exporters): the first entry whose words mat
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chaosprsa.types import Fault, Impact, SimulatedIssue
 
@@ -123,6 +124,7 @@ _SOUNDS = tuple((fault, re.compile("|".join(entry.words), re.IGNORECASE)) for fa
 _BOUNDARIES = re.compile(r"[_\s]+")
 
 
+@lru_cache(maxsize=4096)
 def fault_of_kind(kind: str) -> Fault:
     """The fault that plays a kind from a history: our own names first, then the table's words.
 
