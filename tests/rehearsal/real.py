@@ -52,15 +52,15 @@ def _fetch(cache: Path):
     work = cache.parent / f"alertmanager-fetch-{os.getpid()}"
     work.mkdir(parents=True, exist_ok=True)
     try:
-        for command in (["apt-get", "download", "prometheus-alertmanager"],):
-            subprocess.run(command, cwd=work, capture_output=True, timeout=120, check=False)
+        command = ["apt-get", "download", "prometheus-alertmanager"]
+        subprocess.run(command, cwd=work, capture_output=True, timeout=120, check=False)
         for package in work.glob("*.deb"):
             unpacked = work / "unpacked"
-            subprocess.run(
-                ["dpkg-deb", "-x", str(package), str(unpacked)], capture_output=True, timeout=60, check=False
-            )
-            if not cache.exists():
-                unpacked.rename(cache)
+            command = ["dpkg-deb", "-x", str(package), str(unpacked)]
+            subprocess.run(command, capture_output=True, timeout=60, check=False)
+            _movable(unpacked / "usr" / "bin")
+            shutil.rmtree(cache, ignore_errors=True)
+            unpacked.rename(cache)
     except (OSError, subprocess.TimeoutExpired):
         return
     finally:
