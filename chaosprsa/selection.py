@@ -1,8 +1,9 @@
 """Which of many simulated issues are worth a rehearsal: few that together cover what may go wrong.
 
 What there is to cover: kinds of fault, components, pairs of both, severities, and how badly users would feel it. Each
-counts half for being there and half for its share of the risk, probability times impact. Greedy choice reaches at least
-1 - 1/e of the best coverage that so many issues can have (Nemhauser, Wolsey and Fisher 1978).
+counts half for being there, unless its risk is next to nothing, and half for its share of the risk: probability times
+impact. Greedy choice reaches at least 1 - 1/e of the best coverage that so many issues can have (Nemhauser, Wolsey and
+Fisher 1978).
 """
 
 import math
@@ -22,6 +23,7 @@ FAULT, COMPONENT, PAIR, SEVERITY, IMPACT = "fault", "component", "pair", "severi
 COUNTS = {FAULT: 4.0, COMPONENT: 2.0, PAIR: 1.0, SEVERITY: 1.0, IMPACT: 1.0}
 FELT = ((0.03, "hardly felt"), (0.3, "felt"), (1.0, "painful"))  # impact below it; above the last: BREAKING
 BREAKING = "breaking"
+NEGLIGIBLE = 0.05  # of the largest risk of its sort: what has less counts for being there by as much less
 MOST_NAMED = 6
 
 
@@ -195,9 +197,9 @@ def _counts(elements: Sequence[Element], risk: FloatArray) -> FloatArray:
     counts = np.zeros(len(elements))
     for kind, worth in COUNTS.items():
         rows = [at for at, (own, _) in enumerate(elements) if own == kind]
-        total = float(risk[rows].sum())
-        shares = risk[rows] / total if total > 0 else np.full(len(rows), 1 / max(len(rows), 1))
-        counts[rows] = worth * (shares + 1 / max(len(rows), 1)) / 2
+        own = risk[rows] if risk[rows].any() else np.ones(len(rows))
+        there = np.minimum(own / (NEGLIGIBLE * own.max(initial=1e-300)), 1.0)
+        counts[rows] = worth * (own / own.sum() + there / there.sum()) / 2
     return counts
 
 

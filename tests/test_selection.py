@@ -126,7 +126,7 @@ def test_what_stays_uncovered_is_named_the_heaviest_first():
 def test_coverage_plays_what_can_be_mended_first_and_different_faults_before_one_fault_twice():
     failing = issue("failing", "db", Fault.DEPENDENCY_FAILING, 1.0, errors=1.0)
     kills = [issue(f"kill-{name}", name, Fault.POD_KILL, 0.9) for name in ("web", "cart")]
-    surge = issue("surge", "web", Fault.TRAFFIC_SURGE, 0.1)
+    surge = issue("surge", "web", Fault.TRAFFIC_SURGE, 0.5)
     found = covering([failing, *kills, surge], 2).issues
     assert {chosen.fault for chosen in found} == {Fault.POD_KILL, Fault.TRAFFIC_SURGE}
     assert covering([failing, *kills, surge], 9).issues[-1] is failing
@@ -144,3 +144,11 @@ def test_faults_that_are_on_together_cover_both_their_faults():
 
 def test_no_issues_are_covered_by_none():
     assert covering([], 3).issues == ()
+
+
+def test_what_has_next_to_no_risk_gives_way_to_what_has_some():
+    """A study of three played a pod kill that nobody would feel, and left out a squeeze that would be felt."""
+    surge = issue("surge", "web", Fault.TRAFFIC_SURGE, 0.5, errors=0.5)
+    squeeze = issue("squeeze", "web", Fault.MEMORY_SQUEEZE, 0.1, errors=0.3)
+    harmless = issue("harmless", "cart", Fault.POD_KILL, 0.3, errors=0.00001)
+    assert {chosen.id for chosen in covering([surge, squeeze, harmless], 2).issues} == {"surge", "squeeze"}
