@@ -9,10 +9,12 @@ import pandas as pd
 from chaosprsa.errors import InvalidHistory
 
 Notes = tuple[str, ...]
+# What numbers as times are taken for: words, how many make a second, above which number. 1e11 s is the year 5138.
+UNITS = (("nanoseconds", 10**9, 1e17), ("microseconds", 10**6, 1e14), ("milliseconds", 1000, 1e11))
 
 
 def utc_times(times: pd.Series, where: str) -> tuple[pd.Series, Notes]:
-    """datetime64[ms, UTC] from times, ISO 8601 text, or seconds or milliseconds since 1970.
+    """datetime64[ms, UTC] from times, ISO 8601 text, or seconds, milli-, micro- or nanoseconds since 1970.
 
     Times without a zone are taken as UTC, with a note. Raises InvalidHistory, which names the first bad row.
     """
@@ -31,8 +33,9 @@ def utc_times(times: pd.Series, where: str) -> tuple[pd.Series, Notes]:
 def _from_numbers(times: pd.Series, where: str) -> tuple[pd.Series, Notes]:
     given = times.astype("float64")
     finite = given.where(np.isfinite(given))
-    unit, words = ("ms", "milliseconds") if finite.abs().max() > 1e11 else ("s", "seconds")
-    millis = (finite * (1 if unit == "ms" else 1000)).round()
+    largest = finite.abs().max()
+    words, a_second = next(((words, many) for words, many, above in UNITS if largest > above), ("seconds", 1))
+    millis = (finite * (1000 / a_second)).round()
     utc = pd.Series(pd.to_datetime(millis, unit="ms", utc=True))
     return utc, (f"{where}: timestamps are numbers; they were taken as {words} since 1970",)
 
@@ -69,6 +72,8 @@ def names_as_text(names: pd.Series) -> pd.Series:
 
 def numbers(values: pd.Series, where: str) -> pd.Series:
     """float64; missing values become NaN. Raises InvalidHistory, which names the first row that is no number."""
+    if values.dtype.kind in "mM":
+        raise InvalidHistory(f"{where}: its values are times or durations ({values.dtype}), expected numbers")
     try:
         return pd.to_numeric(values).astype("float64")
     except (TypeError, ValueError):
@@ -79,5 +84,6 @@ def numbers(values: pd.Series, where: str) -> pd.Series:
 
 
 def listed(names: list[str]) -> str:
-    """The first five names, and how many more there are."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    """The first five names, and how many more there are; long ones cut, what can't be printed as its code."""
+    shown = [name if name.isprintable() else ascii(name)[1:-1] for name in (each[:60] for each in names[:5])]
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -5,6 +5,7 @@ components. Times without a zone are taken as UTC, with a note.
 """
 
 import json
+import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import pyarrow.parquet as pq
 from chaosprsa.documents import write_bytes, write_document, write_text
 from chaosprsa.errors import InvalidHistory
 from chaosprsa.history.columns import listed, names_as_text, numbers, utc_times
-from chaosprsa.history.frame import COLUMNS, History, as_categories, clean, empty_metrics
+from chaosprsa.history.frame import COLUMNS, History, as_categories, empty_metrics
 from chaosprsa.history.incidents import parse_incidents
+from chaosprsa.history.mending import clean
 from chaosprsa.history.topology import USERS_VIEW, read_topology, topology_of_edges
 from chaosprsa.types import Incident, Topology
 
@@ -101,7 +103,7 @@ def _csv(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, dtype={"component": str, "metric": str}, skipinitialspace=True)
     except pd.errors.EmptyDataError:
         raise InvalidHistory(f"{path}: it is empty; expected a header {','.join(COLUMNS)} and rows") from None
-    except (UnicodeDecodeError, pd.errors.ParserError, OSError, ValueError) as error:
+    except (UnicodeDecodeError, pd.errors.ParserError, OSError, EOFError, zlib.error, ValueError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise InvalidHistory(f"{path}: not CSV ({reason}); expected a header {','.join(COLUMNS)} and rows") from None
 

@@ -1,4 +1,4 @@
-"""History: what a system measured and what went wrong in it, mended, with every mending said in words.
+"""History: what a system measured and what went wrong in it.
 
 The normal form is long: one row a sample, columns timestamp (datetime64[ms, UTC]), component, metric (both categorical,
 so that a name is kept once), value, sorted by (component, metric, timestamp). Call edges are components named "a->b".
@@ -6,19 +6,20 @@ so that a name is kept once), value, sorted by (component, metric, timestamp). C
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from chaosprsa.errors import InvalidHistory, NotEnoughHistory
+from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.types import Incident, Topology, Window
 
 COLUMNS = ("timestamp", "component", "metric", "value")
 EDGE = "->"
 AT_ONCE = 1_000_000  # rows looked at together where looking takes room
+SPARSEST = (100_000, 20)  # a grid has at most so many steps, or so many times the samples of the longest series
 IntArray = npt.NDArray[np.int64]
 
 
@@ -125,67 +126,21 @@ def empty_metrics() -> pd.DataFrame:
 
 
 def step_ms(metrics: pd.DataFrame) -> int:
-    """The usual distance of two samples of one series, milliseconds; `metrics` is sorted. 60,000 where none has two."""
-    gaps = np.diff(millis_of(metrics["timestamp"]))[_same_series(metrics)]
-    return max(1, int(np.median(gaps))) if len(gaps) else 60_000
+    """The usual distance of two samples of one series, milliseconds; `metrics` is sorted. 60,000 where none has two.
 
-
-def clean(metrics: pd.DataFrame, now: datetime, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The normal form from rows of the right columns and types, and what was mended.
-
-    Rows without a component or metric, with a value that is no finite number, and from the future (after `now`) are
-    dropped; of samples at the same time in one series the last written stays; rows are sorted. `where` names the
-    source in messages. Raises InvalidHistory where nothing is left.
+    Never so short that a regular grid of it would be almost empty.
     """
-    total = len(metrics)
-    notes: list[str] = []
-    for words, bad in (
-        ("without a time, component or metric", _nameless),
-        ("whose value is not a finite number", _not_finite),
-        (f"from the future (after {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC)", lambda rows: _future(rows, now)),
-    ):
-        wrong = bad(metrics)
-        count = int(wrong.sum())
-        if count and count == len(metrics):
-            raise InvalidHistory(f"{where}: all {count} rows are {words}; nothing is left to learn from")
-        if count:
-            notes.append(f"{where}: {count} of {total} rows {words} were dropped")
-            metrics = metrics[~wrong]
-    metrics, more = _ordered(metrics, where)
-    return metrics, (*notes, *more, *_gaps(metrics, where))
+    if not len(metrics):
+        return 60_000
+    inside, millis = same_series(metrics), millis_of(metrics["timestamp"])
+    span, steps = int(millis.max() - millis.min()), max(SPARSEST[0], SPARSEST[1] * longest(inside))
+    return max(usual_gap(millis, inside), span // steps)
 
 
-def _nameless(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    missing = rows[["timestamp", "component", "metric"]].isna().to_numpy().any(axis=1)
-    return missing | ((rows["component"] == "") | (rows["metric"] == "")).to_numpy(dtype=bool, na_value=True)
-
-
-def _not_finite(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    return np.asarray(~np.isfinite(rows["value"].to_numpy(dtype=float)), dtype=bool)
-
-
-def _future(rows: pd.DataFrame, now: datetime) -> npt.NDArray[np.bool_]:
-    return (rows["timestamp"] > pd.Timestamp(now)).to_numpy()
-
-
-def _ordered(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Sorted, without duplicates: the last written wins. Names become categories in alphabetical order."""
-    metrics = metrics.assign(**{name: as_categories(metrics[name]) for name in ("component", "metric")})
-    millis, series = millis_of(metrics["timestamp"]), _series_codes(metrics)
-    alike = series[1:] == series[:-1]
-    if bool(np.all((series[1:] > series[:-1]) | (alike & (millis[1:] > millis[:-1])))):
-        return metrics.reset_index(drop=True), ()
-    order = np.lexsort((millis, series))
-    rising = bool(np.all(order[1:] > order[:-1]))
-    same = np.logical_and.reduce([keys[order][1:] == keys[order][:-1] for keys in (millis, series)])
-    notes = []
-    if not rising:
-        notes.append(f"{where}: rows were not in order of component, metric and time; they were sorted")
-    if same.any():
-        notes.append(
-            f"{where}: {int(same.sum())} duplicates (same time, component, metric) were dropped; the last stays"
-        )
-    return metrics.iloc[order[np.append(~same, True)]].reset_index(drop=True), tuple(notes)
+def usual_gap(millis: IntArray, inside: npt.NDArray[np.bool_]) -> int:
+    """The median gap; samples that come twice at once don't make it short. inside: from same_series."""
+    gaps = np.diff(millis)[inside]
+    return max(1, int(np.median(gaps[gaps >= np.quantile(gaps, 0.75) / 10]))) if len(gaps) else 60_000
 
 
 def as_categories(names: pd.Series) -> pd.Categorical:
@@ -194,33 +149,19 @@ def as_categories(names: pd.Series) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=pd.Index([str(name) for name in found], dtype=object))
 
 
-def _gaps(metrics: pd.DataFrame, where: str) -> tuple[str, ...]:
-    """A note where samples are missing: how many gaps longer than 1.5 steps, and the longest."""
-    inside = _same_series(metrics)
-    gaps = np.diff(millis_of(metrics["timestamp"]))[inside]
-    step = step_ms(metrics)
-    wide = gaps > 1.5 * step
-    if not wide.any():
-        return ()
-    ends = np.flatnonzero(inside)
-    at = int(ends[int(np.argmax(gaps))])
-    row = metrics.iloc[at]
-    longest = timedelta(milliseconds=int(gaps.max()))
-    missing = int(np.sum(gaps[wide] // step - 1))
-    text = (
-        f"{where}: {int(wide.sum())} gaps (usual is a sample every {step / 1000:g} s, about {missing} are missing); "
-        f"the longest lasts {longest}: {row['component']} {row['metric']} from {row['timestamp']:%Y-%m-%d %H:%M:%S} UTC"
-    )
-    return (text,)
+def longest(inside: npt.NDArray[np.bool_]) -> int:
+    """The number of samples of the longest series, from same_series."""
+    ends = np.flatnonzero(np.append(~inside, True))
+    return int(np.diff(ends, prepend=-1).max())
 
 
-def _same_series(metrics: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def same_series(metrics: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Shape (rows - 1,): whether a row and its next belong to one series; `metrics` is sorted."""
-    series = _series_codes(metrics)
+    series = series_codes(metrics)
     return np.asarray(series[1:] == series[:-1], dtype=bool)
 
 
-def _series_codes(metrics: pd.DataFrame) -> IntArray:
+def series_codes(metrics: pd.DataFrame) -> IntArray:
     """Shape (rows,): a number for each component and metric, rising with the names where they are categories."""
     component, metric = (_codes(metrics[name]) for name in ("component", "metric"))
     return np.asarray(component * (np.int64(metric.max()) + 1 if len(metric) else 1) + metric)
@@ -234,7 +175,7 @@ def _codes(names: pd.Series) -> IntArray:
 
 def series_slices(metrics: pd.DataFrame) -> Iterator[tuple[str, str, slice]]:
     """Component, metric and rows of each series of the normal form."""
-    starts = np.flatnonzero(np.append(True, ~_same_series(metrics))) if len(metrics) else np.empty(0, dtype=np.int64)
+    starts = np.flatnonzero(np.append(True, ~same_series(metrics))) if len(metrics) else np.empty(0, dtype=np.int64)
     named = metrics[["component", "metric"]].iloc[starts]
     ends = np.append(starts[1:], len(metrics))
     for component, metric, start, end in zip(named["component"], named["metric"], starts, ends, strict=False):

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from chaosprsa.errors import NotEnoughHistory, QueryRefused, SourceUnreachable
-from chaosprsa.history.frame import EDGE, History, clean
+from chaosprsa.history.frame import EDGE, History
+from chaosprsa.history.mending import clean
 from chaosprsa.history.queries import EDGE_QUERIES, SERVICE, SERVICE_QUERIES, promql
 from chaosprsa.history.topology import topology_of_edges
 from chaosprsa.types import Window

@@ -12,7 +12,8 @@ from chaosprsa.allocation.attacks import Points, Range, Target
 from chaosprsa.documents import from_json, to_json
 from chaosprsa.errors import BadInput
 from chaosprsa.hazards import Grid, hazards
-from chaosprsa.history.frame import History, clean
+from chaosprsa.history.frame import History
+from chaosprsa.history.mending import clean
 from chaosprsa.issues.law import Law
 from chaosprsa.models.bundle import learn
 from chaosprsa.twin import Capacity, Parameters, Spread, Twin

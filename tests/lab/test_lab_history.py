@@ -7,7 +7,8 @@ import pytest
 
 from chaosprsa.errors import InvalidNoun
 from chaosprsa.history.files import read_history, write_history
-from chaosprsa.history.frame import COLUMNS, clean
+from chaosprsa.history.frame import COLUMNS
+from chaosprsa.history.mending import clean
 from chaosprsa.lab.history import PER_DAY, lab_history
 from chaosprsa.lab.misfortune import draw_mishaps
 from chaosprsa.lab.shop import shop

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chaosprsa.history.frame import History, clean
+from chaosprsa.history.frame import History
+from chaosprsa.history.mending import clean
 from chaosprsa.types import Edge, Incident, Topology
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
