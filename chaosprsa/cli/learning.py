@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import duration, json_option, seed_option, settings_option, show, study_option
-from chaosprsa.cli.text import issues_table, weaknesses_table
+from chaosprsa.cli.text import issues_table, told_apart, weaknesses_table
 from chaosprsa.progress import one_step
 
 
@@ -79,7 +79,7 @@ def issues(
         hunted = found.issues if found else ()
         drawn = learning.issues(context, horizon, count, seed, edge_cases, hunted, now)
     text = issues_table(drawn) + (f"\n\n{weaknesses_table(found)}\n" if found else "")
-    text += f"\n{context.workspace.issues}: {len(drawn)} issues. Next: chaos prsa generate"
+    text += f"\n{context.workspace.issues}: {told_apart(drawn)}. Next: chaos prsa generate"
     show(as_json, [to_json(issue) for issue in drawn], text)
 
 

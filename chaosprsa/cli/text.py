@@ -1,6 +1,7 @@
 """Nouns as text for a terminal: small tables, no decision."""
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -62,6 +63,15 @@ def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
     return table(("start", "component", "fault", "severity", "likely", "latency", "errors"), rows)
 
 
+def told_apart(issues: Sequence[SimulatedIssue]) -> str:
+    """How many are of which sort, in one line."""
+    edges = Counter(issue.edge_case.value for issue in issues if issue.edge_case)
+    sorts = ", ".join(f"{count} {edge}" for edge, count in sorted(edges.items()))
+    raised = sum(bool(issue.raised_by) for issue in issues)
+    told = [f"{len(issues)} issues", f"{edges.total()} of them edge cases" + (f" ({sorts})" if sorts else "")]
+    return ", ".join([*told, *([f"{raised} raised by others"] if raised else [])])
+
+
 def weaknesses_table(found: Weaknesses) -> str:
     """What production survives least, by the twin: by risk, then by harm alone."""
     columns = ("component", "fault", "strength", "for", "likely", "plausible", "latency", "errors", "objective")
@@ -78,7 +88,7 @@ def _weakness(one: Weakness) -> tuple[str, ...]:
         issue.fault.value,
         strength_in_words(issue.fault, issue.strength),
         f"{issue.duration_s / 60:.0f} min",
-        f"{issue.probability:.1%}",
+        f"{100 * issue.probability:.2g} %",
         f"{issue.plausibility:.2g}",
         _ratio(issue.impact.latency_ratio),
         f"{issue.impact.error_share.mid:.0%}",
