@@ -103,6 +103,38 @@ def test_gaps_duplicates_and_nan_are_mended_and_said(folder):
     assert "gap" in notes or "missing" in notes
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PAR1" + bytes(200), ("no column timestamp",)),
+        (HEADER.encode(), ("it has no rows",)),
+        ((HEADER + rows(3, component="x" * 1_000_000)).encode(), ("more than 253 characters",)),
+        ((HEADER + rows(3).replace(",1", ",1e300,1")).encode(), ("metrics.csv",)),
+        ((HEADER + "2026-11-01T00:00:00Z,gateway,cpu,a lot\n").encode(), ("row 1", "a lot", "expected a number")),
+    ],
+    ids=["parquet", "no rows", "name of a megabyte", "a column too many", "text for a number"],
+)
+def test_metrics_that_are_none(folder, content, words):
+    write_history(folder, "")
+    (folder.path / "history" / "metrics.csv").write_bytes(content)
+    result = folder.run("learn")
+    refused(result, 2, "metrics.csv", *words)
+    assert len(result.stderr) < 2000
+    assert not (folder.path / "models").exists()
+
+
+def test_a_clock_that_jumped_an_overflow_and_a_reset_are_said_or_learned(folder):
+    epoch = "1970-01-01T00:00:00Z,gateway,request_rate_per_s,1\n"
+    overflow = f"{START.isoformat()},gateway,memory_bytes,1e300\n"
+    write_history(folder, rows(600) + rows(600, metric="restarts_total") + epoch + overflow)
+    result = folder.run("learn")
+    assert result.exit_code == 0, result.output
+    notes = " ".join(result.stdout.split())
+    assert "1 rows of 1970-01-01 00:00 UTC lie" in notes
+    assert "a clock had jumped" in notes
+    assert "1 of 1202 rows whose value is beyond 1e+30 were dropped" in notes
+
+
 def test_one_component_and_no_incidents_still_give_issues(folder):
     write_history(folder, rows(600))
     assert folder.run("learn").exit_code == 0
