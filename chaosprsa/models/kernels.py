@@ -6,28 +6,17 @@ subtracted from a running sum, and each part is measured from a sample of its ow
 holds: a level of 1e12, or a spike that has just left, costs no digits.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from chaosprsa.compiled import compiled
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 MEAN, VARIANCE, SLOPE, LEAST, MOST, CHANGE, SQUARED_CHANGE, ENERGY, LIKENESS = range(9)
 SUMS = 9
 FLAT = 1e-8  # a variance that tsfresh takes for 0
 SCANNED = 9  # of a part: sum and sum of squares from its own sample, tilt, least, most, changes, squared, energy, holes
-
-
-def compiled(function: Kernel) -> Kernel:
-    """Compiled on first use and kept on disk where numba may write: beside this file, else in the user's cache."""
-    try:
-        return cast("Kernel", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:  # no place to keep it: compiled again in each process
-        return cast("Kernel", numba.njit(nogil=True, error_model="numpy")(function))
 
 
 @compiled
