@@ -17,9 +17,9 @@ from chaosprsa.cluster.shadowing import create_shadow
 from chaosprsa.faults import CATALOGUE
 from chaosprsa.lab.process import running_lab
 from chaosprsa.lab.shop import shop
-from chaosprsa.loadtest.log import read_load
+from chaosprsa.loadtest.log import read_load, read_requests
 from chaosprsa.studies import generate_study
-from chaosprsa.types import Fault
+from chaosprsa.types import Companion, Fault
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SHADOW = "shop-shadow"
@@ -42,13 +42,14 @@ def lab(tmp_path_factory):
 def study(lab, issue, settings, bundle, tmp_path):
     """Writes a study of one fault on a service; returns the workspace and the item."""
 
-    def written(fault, service="catalogue", strength=None, **tables):
+    def written(fault, service="catalogue", strength=None, companions=(), **tables):
         played = issue(
             id=f"{service}-{fault.value}",
             fault=fault,
             strength=strength or CATALOGUE[fault].typical,
             components=(service, "gateway"),
             origin=datetime.now(UTC),
+            companions=companions,
         )
         chosen = settings(
             sources={"prometheus": lab.prometheus_url},
@@ -133,6 +134,25 @@ def test_killed_pods_are_replaced(study, lab):
     journal = played(workspace, item)
     assert output(journal, "terminate_pods")
     assert journal["rollbacks"][-1]["status"] == "succeeded"
+
+
+def test_a_squeeze_a_loss_and_a_surge_are_on_together_and_nothing_stays_behind(study, lab):
+    before = connect().allocation(SHADOW, shop_services())
+    beside = (
+        Companion(fault=Fault.REPLICA_LOSS, component="cart", strength=0.5),
+        Companion(fault=Fault.TRAFFIC_SURGE, component="gateway", strength=2.0),
+    )
+    workspace, item = study(Fault.CPU_SQUEEZE, strength=0.3, companions=beside)
+    journal = played(workspace, item)
+    assert {run["status"] for run in journal["run"] + journal["rollbacks"]} == {"succeeded"}
+    assert output(journal, "resize_pods")
+    lost = output(journal, "scale_down")
+    assert lost["to"] < lost["from"]
+    sent = read_requests(workspace / "outcomes" / "lab" / item.issue.id / "load")
+    before_s, surging_s = len(sent.between(0, 4)) / 4, len(sent.between(5, 11)) / 6  # the fault is on from 4 to 12
+    assert 1.5 < surging_s / before_s < 2.7  # twice, and what chance does to a few dozen arrivals
+    assert connect().allocation(SHADOW, shop_services()) == before
+    nothing_left(connect())
 
 
 def test_production_is_refused_and_nothing_in_it_is_touched(study, lab):
