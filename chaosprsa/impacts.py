@@ -1,29 +1,27 @@
-"""What an issue would do at the entry: latency as a multiple of normal and share of failed requests, with intervals.
+"""What an issue would do at the entry: latency as a multiple of normal and share of failed requests.
 
-A sketch by queueing formulas (M/M/1 with processor sharing: an answer takes 1 / (1 - utilisation) of its work) from the
-call graph and what is normal; the rehearsal measures it afterwards. Where the history shows what past incidents of the
-fault did at the entry, that moves the middle and narrows the interval (normal-normal, in logarithms).
+A sketch by queueing formulas (M/M/1 with processor sharing: an answer takes 1 / (1 - utilisation) of its work, done at
+the speed that the limit leaves) from the call graph and what is normal. It leans: to the better or the worse end of
+what isn't known exactly (how busy, how many pods, which requests pass). reckoning.py makes intervals of it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 
-from chaosprsa.history.frame import History
 from chaosprsa.models.bundle import Bundle
-from chaosprsa.types import Fault, Impact, Interval, Topology
+from chaosprsa.types import Fault, Topology
 
-Z90 = 1.6449  # the normal distribution's 95 % point
-SKETCH_SIGMA = 0.5  # the sketch's own error, logarithm: a factor of 1.65 either way two times in three
-LEAST_DOUBT = 0.2  # of SKETCH_SIGMA, where the sketch sees no effect at all
 MAX_RATIO = 50.0  # above it requests time out and are errors
 RESTART_S = 30.0  # from a pod's end to its successor's first answer, where nothing is known
 USUAL_UTILISATION = 0.4
 USUAL_LATENCY_MS = 20.0
 USUAL_MEMORY = 0.6
-ERROR_SIGMA = 0.6
-BEFORE = timedelta(minutes=30)
+MOST_USED = 0.98
+LEANS = (-1, 0, 1)  # better, middle, worse
+_DOUBT = {-1: (0.75, 0.6, 1.3, 0.85), 0: (1.0, 1.0, 1.0, 1.0), 1: (1.35, 1.6, 0.6, 1.2)}  # use, share, entry_ms, memory
+_KILLED = {-1: (1.0, 0.0), 0: (1.2, 0.1), 1: (3.0, 0.6)}  # latency, failing: while containers are killed and restart
+_GONE_RATIO = {-1: 0.5, 0: 1.0, 1: 3.0}  # who fails at once is fast, who waits for it is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Surroundings:
 
     visits: calls to it for each request at the entry. share: of the entry's latency that is spent there. memory: used
     share of the limit. entry_ms: the entry's 99th percentile. entry_spread: its spread, relative. measured: the history
-    tells the utilisation; a usual one stands in otherwise.
+    tells the utilisation; a usual one stands in otherwise. replicas, limit_cores (of a pod): 0 where it isn't known.
     """
 
     visits: float
@@ -52,11 +50,43 @@ class Surroundings:
     entry_ms: float
     entry_spread: float
     measured: bool = False
+    replicas: float = 0.0
+    limit_cores: float = 0.0
 
     @property
     def reach(self) -> float:
         """The share of the entry's requests that pass through it."""
         return min(1.0, self.visits)
+
+    def failing(self, share: float, lean: int) -> float:
+        """The share of the entry's requests that fail with so many of its answers: called by chance, or by each."""
+        by_chance, certain = 1 - math.exp(-self.visits * share), min(1.0, self.visits * share)
+        return {-1: by_chance, 0: certain if self.visits <= 1 else by_chance, 1: certain}[lean]
+
+    def leaning(self, lean: int) -> "Surroundings":
+        """What isn't known exactly, at its better (-1) or worse (1) end."""
+        if not lean:
+            return self
+        use, share, entry, memory = _DOUBT[lean]
+        doubt = 1.0 if self.measured else 1.5
+        return replace(
+            self,
+            utilisation=min(self.utilisation * use**doubt, MOST_USED),
+            busiest=min(self.busiest * use**doubt, MOST_USED),
+            share=min(self.share * share, 1.0),
+            entry_ms=self.entry_ms * entry,
+            memory=self.memory * memory,
+        )
+
+    def busier(self, factor: float) -> "Surroundings":
+        """The same under another load."""
+        if factor == 1.0:
+            return self
+        return replace(
+            self,
+            utilisation=min(self.utilisation * factor, MOST_USED),
+            busiest=min(self.busiest * factor, MOST_USED),
+        )
 
 
 def visits_per_request(topology: Topology) -> dict[str, float]:
@@ -90,6 +120,8 @@ def surroundings(bundle: Bundle) -> dict[str, Surroundings]:
             entry_ms=entry_ms,
             entry_spread=min(spread / entry_ms, 1.0),
             measured={"cpu_usage_cores", "cpu_limit_cores"} <= set(normals.get(name, {})),
+            replicas=(pods := round(normals.get(name, {}).get("replicas", (0.0, 0.0))[0])),
+            limit_cores=normals.get(name, {}).get("cpu_limit_cores", (0.0, 0.0))[0] / max(pods, 1),
         )
         for name in bundle.topology.services
     }
@@ -121,92 +153,69 @@ def _share(normal: Mapping[str, tuple[float, float]], visits: float, entry_ms: f
     return float(min(max(own * max(visits, 0.05) / entry_ms, 0.05), 1.0))
 
 
-def sketch(fault: Fault, strength: float, duration_s: float, around: Surroundings) -> Sketch:
-    """The middle. strength: in the fault's unit (faults.py)."""
-    use = around.utilisation
-    if fault in {Fault.CPU_SQUEEZE, Fault.REPLICA_LOSS}:
-        return _crowded(around, use, use / max(1 - strength, 0.02), gone=fault is Fault.REPLICA_LOSS and strength >= 1)
+def sketch(fault: Fault, strength: float, duration_s: float, around: Surroundings, lean: int = 0) -> Sketch:
+    """strength: in the fault's unit (faults.py). lean: -1, 0 or 1, to the better or worse end of what isn't known."""
+    here = around.leaning(lean)
+    use = here.utilisation
+    if fault is Fault.CPU_SQUEEZE:
+        return _crowded(here, use, use / max(1 - strength, 0.02), _slowed(here.limit_cores, strength, lean))
+    if fault is Fault.REPLICA_LOSS:
+        return _fewer(here, strength, lean)
     if fault is Fault.POD_KILL:
-        crowded = _crowded(around, use, use / max(1 - strength, 0.02), gone=strength >= 1)
-        away = min(RESTART_S / duration_s, 1.0)
-        lost = away * max(crowded.error_share, around.reach * strength * 0.1)
-        return Sketch(1 + (crowded.latency_ratio - 1) * away, min(lost, 1.0), crowded.utilisation)
+        away = 1.0 if lean > 0 else min(RESTART_S / duration_s, 1.0)
+        lost = _fewer(here, strength, lean)
+        killed = min(away * max(lost.error_share, here.reach * strength * 0.1), 1.0) if lean < 1 else lost.error_share
+        return Sketch(1 + (lost.latency_ratio - 1) * away, killed, lost.utilisation)
     if fault is Fault.TRAFFIC_SURGE:
-        whole = Surroundings(
-            1.0, 1.0, around.busiest, around.busiest, around.memory, around.entry_ms, around.entry_spread
-        )
-        return _crowded(whole, around.busiest, around.busiest * strength, gone=False)
+        whole = replace(here, visits=1.0, share=1.0)
+        return _crowded(whole, here.busiest, here.busiest * strength, 1.0)
     if fault is Fault.MEMORY_SQUEEZE:
-        killed = around.memory > 1 - strength
-        return Sketch(1.2 if killed else 1.0, around.reach * 0.5 if killed else 0.0, use)
-    if fault is Fault.DEPENDENCY_SLOW:
-        calls = max(around.visits, 1.0) if around.visits > 0 else 0.0
-        return Sketch(min((around.entry_ms + calls * strength) / around.entry_ms, MAX_RATIO), 0.0, use)
-    return Sketch(1.0, around.reach * strength, use)
+        slow, failing = _KILLED[lean] if here.memory > 1 - strength else (1.0, 0.0)
+        return Sketch(slow, here.reach * failing, use)
+    added_ms = _calls(here.visits, lean) * strength if fault is Fault.DEPENDENCY_SLOW else 0.0
+    failing = here.failing(strength, lean) if fault is Fault.DEPENDENCY_FAILING else 0.0
+    return Sketch(min(1 + added_ms / here.entry_ms, MAX_RATIO), failing, use)
 
 
-def _crowded(around: Surroundings, before: float, after: float, gone: bool) -> Sketch:
-    """More work for what is left: slower below saturation, the excess fails above it."""
-    if gone:
-        return Sketch(1.0, around.reach, 1.0)
-    slower = min((1 - before) / (1 - after), MAX_RATIO) if after < 1 - (1 - before) / MAX_RATIO else MAX_RATIO
+def _calls(visits: float, lean: int) -> float:
+    """Calls that a slow request makes one after the other; a service that hardly any request passes slows none."""
+    if visits < (0.03 if lean < 0 else 0.005):
+        return 0.0
+    return {-1: max(0.8 * visits, 1.0), 0: max(visits, 1.0), 1: max(visits, 1.0) + 1.5 * math.sqrt(visits)}[lean]
+
+
+def _slowed(limit_cores: float, strength: float, lean: int) -> float:
+    """How much longer a request's own work takes: with less than a core it can't use one."""
+    if limit_cores <= 0:
+        return {-1: 1.0, 0: 1 / (1 - strength), 1: 1 / (1 - strength)}[lean]
+    return min(limit_cores, 1.0) / min(max(limit_cores * (1 - strength), 0.02), 1.0)
+
+
+def _fewer(around: Surroundings, strength: float, lean: int) -> Sketch:
+    """Pods gone: a share of whole ones, rounded up (down, leaning to the better); where none is left, all fails."""
+    share = strength
+    if around.replicas >= 1:
+        count = strength * around.replicas
+        share = (math.floor(count) if lean < 0 else math.ceil(count - 1e-9)) / around.replicas
+    if share >= 1:
+        return Sketch(_GONE_RATIO[lean], around.failing(1.0, lean), 1.0)
+    return _crowded(around, around.utilisation, around.utilisation / (1 - share), 1.0)
+
+
+def _crowded(around: Surroundings, before: float, after: float, slowed: float) -> Sketch:
+    """More work for what is left: slower below saturation, the excess fails above it. slowed: the work itself."""
+    queues = (1 - before) / (1 - after) if after < 1 - (1 - before) / MAX_RATIO else MAX_RATIO
+    slower = min(slowed * queues, MAX_RATIO)
     failed = around.reach * (1 - 1 / after) if after > 1 else 0.0
     return Sketch(1 + around.share * (slower - 1), failed, min(after, 1.0))
 
 
-def observed_impacts(
-    history: History, entry: str, faults: Mapping[str, Fault]
-) -> dict[Fault, list[tuple[float, float]]]:
-    """What past incidents did at the entry: (latency ratio, error share) of each that the history has metrics for.
-
-    faults: which fault a kind is. While it lasted against the half hour before it; what overlapped, overlapped.
-    """
-    if not len(history.metrics):
-        return {}
-    latency, success = history.table("latency_p99_ms"), history.table("success_ratio")
-    found: dict[Fault, list[tuple[float, float]]] = {}
-    for incident in history.incidents:
-        end = incident.likely_end or incident.start
-        during = (latency.index >= incident.start) & (latency.index <= end)
-        before = (latency.index < incident.start) & (latency.index >= incident.start - BEFORE)
-        if entry not in latency or incident.kind not in faults:
-            continue
-        then, usual = latency[entry][during].dropna(), latency[entry][before].dropna()
-        if then.empty or usual.empty or usual.median() <= 0 or then.median() <= 0:
-            continue
-        good = success[entry][during].dropna() if entry in success else then[:0]
-        errors = 1 - float(good.mean()) if len(good) else 0.0
-        shown = float(then.median() / usual.median()), min(max(errors, 0.0), 1.0)
-        found.setdefault(faults[incident.kind], []).append(shown)
-    return found
-
-
-def impact(middle: Sketch, spread: float, past: Sequence[tuple[float, float]]) -> Impact:
-    """The sketch with its 90 % interval, drawn towards what past incidents of the fault did."""
-    log_ratio = math.log(middle.latency_ratio)
-    sigma = math.hypot(SKETCH_SIGMA * min(1.0, LEAST_DOUBT + abs(log_ratio)), spread)
-    errors, error_sigma = middle.error_share, ERROR_SIGMA
-    if past:
-        logs = [math.log(ratio) for ratio, _ in past]  # a handful: plain Python is ten times faster than arrays
-        usual = sum(logs) / len(logs)
-        between = max(math.sqrt(sum((each - usual) ** 2 for each in logs) / len(logs)), 0.1)
-        weight = len(past) / (len(past) + (between / sigma) ** 2)
-        log_ratio = (1 - weight) * log_ratio + weight * usual
-        sigma = math.hypot(sigma * math.sqrt(1 - weight), between)
-        errors = (1 - weight) * errors + weight * sum(share for _, share in past) / len(past)
-    ratio = Interval(
-        low=math.exp(log_ratio - Z90 * sigma), mid=math.exp(log_ratio), high=math.exp(log_ratio + Z90 * sigma)
+def together(sketches: Sequence[Sketch]) -> Sketch:
+    """Faults that are on together: latencies multiply, what the one leaves the other may fail."""
+    if len(sketches) == 1:
+        return sketches[0]
+    return Sketch(
+        latency_ratio=min(math.prod(one.latency_ratio for one in sketches), MAX_RATIO),
+        error_share=1.0 - math.prod(1.0 - one.error_share for one in sketches),
+        utilisation=sketches[0].utilisation,
     )
-    return Impact(latency_ratio=_rounded(ratio), error_share=_share_interval(errors, error_sigma))
-
-
-def _share_interval(share: float, sigma: float) -> Interval:
-    """On the logit scale; a share of nothing may still turn out a little."""
-    inner = min(max(share, 0.002), 0.98)
-    logit = math.log(inner / (1 - inner))
-    low, high = (1 / (1 + math.exp(-(logit + side * Z90 * sigma))) for side in (-1, 1))
-    return _rounded(Interval(low=min(low if share > 0.002 else 0.0, share), mid=share, high=max(high, share)))
-
-
-def _rounded(interval: Interval) -> Interval:
-    return Interval(low=round(interval.low, 4), mid=round(interval.mid, 4), high=round(interval.high, 4))

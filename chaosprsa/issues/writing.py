@@ -1,24 +1,23 @@
 """Draws -> issues: each with who feels it, how badly, how likely, how new, how plausible, and the evidence."""
 
-import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 
 from chaosprsa.documents import lineage
-from chaosprsa.faults import fault_of_kind, strength_in_words
+from chaosprsa.faults import strength_in_words
 from chaosprsa.hazards import FloatArray
-from chaosprsa.impacts import MAX_RATIO, Sketch, Surroundings, impact, observed_impacts, sketch, surroundings
+from chaosprsa.impacts import Surroundings
 from chaosprsa.issues import marks
 from chaosprsa.issues.edge_cases import TAIL
 from chaosprsa.issues.law import EDGES, Draws, Law
 from chaosprsa.issues.novelty import Seen, novelty
 from chaosprsa.models.bundle import Bundle
+from chaosprsa.reckoning import reckoning
 from chaosprsa.types import Companion, Fault, Impact, Severity, SimulatedIssue
 
-MOST_USED = 0.95  # of a limit, before a fault makes it less
 _SLUG = re.compile(r"[^a-z0-9]+")
 _BUSY = frozenset({Fault.CPU_SQUEEZE, Fault.REPLICA_LOSS, Fault.POD_KILL})
 
@@ -28,9 +27,7 @@ class Writer:
 
     def __init__(self, bundle: Bundle, law: Law, seed: int) -> None:
         self._bundle, self._law, self._seed = bundle, law, seed
-        self._around = surroundings(bundle)
-        kinds = {kind: fault_of_kind(kind) for kind in bundle.incidents.kinds}
-        self._past = observed_impacts(bundle.recent, bundle.topology.entry, kinds)
+        self._reckoning = reckoning(bundle)
         self._callers: dict[str, list[str]] = {}
         for edge in bundle.topology.edges:
             self._callers.setdefault(edge.callee, []).append(edge.caller)
@@ -79,7 +76,7 @@ class Writer:
         hazard = self._law.hazards[draws.which[number]]
         start_s = float(draws.start_s[number])
         also = self._companions(draws, number, beside)
-        felt = self._impact(hazard.component, hazard.fault, strength, duration_s, also)
+        felt = self._impact(hazard.component, hazard.fault, (strength, duration_s), start_s, also)
         expected = self._expected[hazard.component, hazard.fault]
         content = [self._seed, number, hazard.component, hazard.kind, strength, duration_s, start_s]
         origins = (self._bundle.lineage,) if parent is None else (self._bundle.lineage, parent.lineage)
@@ -126,19 +123,11 @@ class Writer:
         return (Companion(fault=other.fault, component=other.component, strength=strength),)
 
     def _impact(
-        self, component: str, fault: Fault, strength: float, duration_s: float, also: Sequence[Companion]
+        self, component: str, fault: Fault, size: tuple[float, float], start_s: float, also: Sequence[Companion]
     ) -> Impact:
-        """Faults that are on together: latencies multiply, each in what the surge leaves of the capacity."""
-        surge = math.prod(one.strength for one in also if one.fault is Fault.TRAFFIC_SURGE)
-        own = sketch(fault, strength, duration_s, _crowded(self._around[component], surge))
-        others = [
-            sketch(one.fault, one.strength, duration_s, self._around[one.component])
-            if one.fault is Fault.TRAFFIC_SURGE
-            else sketch(one.fault, one.strength, duration_s, _crowded(self._around[one.component], surge))
-            for one in also
-        ]
-        middle = _both(own, others) if others else own
-        return impact(middle, self._around[component].entry_spread, self._past.get(fault, ()))
+        """Size: strength, duration."""
+        faults = ((fault, component, size[0]), *((one.fault, one.component, one.strength) for one in also))
+        return self._reckoning.impact(component, faults, size[1], self._law.grid.origin + timedelta(seconds=start_s))
 
     def _severity(self, kind: str, draws: Draws, number: int, felt: Impact) -> Severity:
         model = self._bundle.incidents
@@ -172,7 +161,7 @@ class Writer:
         parent: SimulatedIssue | None,
     ) -> tuple[str, ...]:
         hazard = self._law.hazards[draws.which[number]]
-        around, lines = self._around[hazard.component], list(hazard.evidence)
+        around, lines = self._reckoning.around[hazard.component], list(hazard.evidence)
         lines.append(
             f"{self._expected[hazard.component, hazard.fault]:.2f} such issues are to be expected within the horizon."
         )
@@ -187,29 +176,12 @@ class Writer:
 
     def _about_the_component(self, fault: Fault, component: str, around: Surroundings) -> list[str]:
         lines = []
-        if self._past.get(fault):
-            lines.append(f"Its impact leans on {len(self._past[fault])} past ones seen in the metrics.")
+        if count := self._reckoning.past.get(fault, 0):
+            lines.append(f"The width of its impact leans on {count} past ones seen in the metrics.")
         if fault in _BUSY:
             known = "Usually" if around.measured else "The history doesn't say how busy it is; it is taken that"
             lines.append(f"{known} {around.utilisation:.0%} of {component}'s CPU limit is used.")
         return lines
-
-
-def _crowded(around: Surroundings, surge: float) -> Surroundings:
-    """The same under a surge."""
-    if surge == 1.0:
-        return around
-    use, busiest = (min(share * surge, MOST_USED) for share in (around.utilisation, around.busiest))
-    return replace(around, utilisation=use, busiest=busiest)
-
-
-def _both(own: Sketch, others: Sequence[Sketch]) -> Sketch:
-    every = (own, *others)
-    return Sketch(
-        latency_ratio=min(math.prod(one.latency_ratio for one in every), MAX_RATIO),
-        error_share=1.0 - math.prod(1.0 - one.error_share for one in every),
-        utilisation=own.utilisation,
-    )
 
 
 def _figures(values: FloatArray) -> list[float]:
