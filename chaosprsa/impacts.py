@@ -14,13 +14,16 @@ from chaosprsa.types import Fault, Topology
 
 MAX_RATIO = 50.0  # above it requests time out and are errors
 RESTART_S = 30.0  # from a pod's end to its successor's first answer, where nothing is known
+SLOW_RESTART_S = 180.0  # the same where images are pulled and caches are filled
+TIMEOUT_MS = 1500.0  # callers may give up on answers that take longer
+TAIL = 1.3  # exponent: at the worse end the entry's slow requests are those that the squeezed service works longest on
 USUAL_UTILISATION = 0.4
 USUAL_LATENCY_MS = 20.0
 USUAL_MEMORY = 0.6
 MOST_USED = 0.98
 LEANS = (-1, 0, 1)  # better, middle, worse
 _DOUBT = {-1: (0.75, 0.6, 1.3, 0.85), 0: (1.0, 1.0, 1.0, 1.0), 1: (1.35, 1.6, 0.6, 1.2)}  # use, share, entry_ms, memory
-_KILLED = {-1: (1.0, 0.0), 0: (1.2, 0.1), 1: (3.0, 0.6)}  # latency, failing: while containers are killed and restart
+_KILLED = {-1: (1.0, 0.0), 0: (1.2, 0.1), 1: (3.0, 0.3)}  # latency, failing: while containers are killed and restart
 _GONE_RATIO = {-1: 0.5, 0: 1.0, 1: 3.0}  # who fails at once is fast, who waits for it is slow
 
 
@@ -162,9 +165,10 @@ def sketch(fault: Fault, strength: float, duration_s: float, around: Surrounding
     if fault is Fault.REPLICA_LOSS:
         return _fewer(here, strength, lean)
     if fault is Fault.POD_KILL:
-        away = 1.0 if lean > 0 else min(RESTART_S / duration_s, 1.0)
+        back = min((RESTART_S if lean < 1 else SLOW_RESTART_S) / duration_s, 1.0)
         lost = _fewer(here, strength, lean)
-        killed = min(away * max(lost.error_share, here.reach * strength * 0.1), 1.0) if lean < 1 else lost.error_share
+        killed = min(back * max(lost.error_share, here.reach * strength * 0.1), 1.0)
+        away = 1.0 if lean > 0 else back  # what is left may stay crowded as long as pods come and go
         return Sketch(1 + (lost.latency_ratio - 1) * away, killed, lost.utilisation)
     if fault is Fault.TRAFFIC_SURGE:
         whole = replace(here, visits=1.0, share=1.0)
@@ -174,6 +178,8 @@ def sketch(fault: Fault, strength: float, duration_s: float, around: Surrounding
         return Sketch(slow, here.reach * failing, use)
     added_ms = _calls(here.visits, lean) * strength if fault is Fault.DEPENDENCY_SLOW else 0.0
     failing = here.failing(strength, lean) if fault is Fault.DEPENDENCY_FAILING else 0.0
+    if fault is Fault.DEPENDENCY_SLOW and lean > 0 and strength >= TIMEOUT_MS:
+        failing = here.reach
     return Sketch(min(1 + added_ms / here.entry_ms, MAX_RATIO), failing, use)
 
 
@@ -188,7 +194,8 @@ def _slowed(limit_cores: float, strength: float, lean: int) -> float:
     """How much longer a request's own work takes: with less than a core it can't use one."""
     if limit_cores <= 0:
         return {-1: 1.0, 0: 1 / (1 - strength), 1: 1 / (1 - strength)}[lean]
-    return min(limit_cores, 1.0) / min(max(limit_cores * (1 - strength), 0.02), 1.0)
+    slowed = min(limit_cores, 1.0) / min(max(limit_cores * (1 - strength), 0.02), 1.0)
+    return slowed**TAIL if lean > 0 else slowed
 
 
 def _fewer(around: Surroundings, strength: float, lean: int) -> Sketch:
