@@ -9,16 +9,30 @@ import pytest
 
 from chaosprsa.allocation.adversary import weaknesses
 from chaosprsa.allocation.attacks import Points, Range, Target
-from chaosprsa.documents import from_json, to_json
+from chaosprsa.documents import from_json, to_json, write_document
 from chaosprsa.errors import BadInput
 from chaosprsa.hazards import Grid, hazards
 from chaosprsa.history.frame import History
 from chaosprsa.history.mending import clean
 from chaosprsa.issues.law import Law
-from chaosprsa.models.bundle import learn
+from chaosprsa.models.bundle import learn, load_bundle, save_bundle
+from chaosprsa.progress import silent
+from chaosprsa.settings import parse_settings
 from chaosprsa.twin import Capacity, Parameters, Spread, Twin
 from chaosprsa.twin.graph import call_graph
-from chaosprsa.types import Edge, EdgeCase, Fault, SimulatedIssue, Slo, Topology, TwinFit
+from chaosprsa.types import (
+    Edge,
+    EdgeCase,
+    Fault,
+    Lineage,
+    SimulatedIssue,
+    Slo,
+    Study,
+    Topology,
+    TwinFit,
+    Verdict,
+)
+from chaosprsa.workspace import Workspace
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -31,12 +45,17 @@ SLO = Slo(service="front", latency_ms=300.0, success_ratio=0.99)
 
 @pytest.fixture(scope="module")
 def bundle():
+    return learned(SHOP)
+
+
+def learned(topology):
     """Two days of a load between 20 and 60 requests a second, and no incident: priors are alike everywhere."""
     times = pd.date_range(NOW - timedelta(days=2), periods=2880, freq="min").as_unit("ms")
     rate = 40 + 20 * np.sin(2 * np.pi * np.arange(2880) / 1440) + np.random.default_rng(1).normal(0, 1, 2880)
-    rows = pd.DataFrame({"timestamp": times, "component": "front", "metric": "request_rate_per_s", "value": rate})
+    entry = topology.entry
+    rows = pd.DataFrame({"timestamp": times, "component": entry, "metric": "request_rate_per_s", "value": rate})
     metrics, _ = clean(rows, NOW, "made")
-    return learn(History(metrics=metrics, topology=SHOP), seed=1)
+    return learn(History(metrics=metrics, topology=topology), seed=1)
 
 
 def target(weak, cores=1.0, weak_cores=0.6, trusted=True):
@@ -130,3 +149,52 @@ def test_the_twin_of_another_system_is_refused(bundle):
     other = replace(bundle, topology=Topology(services=("else",), entry="else"), load={"else": bundle.load["front"]})
     with pytest.raises(BadInput, match="knows none of the twin's services"):
         weaknesses(other, DAY, 1, NOW, 7, target("stock"))
+
+
+def test_what_it_finds_on_a_study_fails_event_by_event_too(shop, outcomes, tmp_path, monkeypatch):
+    """The link: a twin from the study's trials, production's allocation; the verdict from a simulator it never saw."""
+    from chaosprsa.chain.context import Context
+    from chaosprsa.chain.hunting import weaknesses as hunted
+
+    production = shop.doubled(shop.PRESENT)
+    monkeypatch.setattr(Context, "cluster", lambda _: Production(production))
+    context = Context(Workspace(tmp_path), settings_of(shop), silent)
+    save_bundle(learned(shop.SHOP), tmp_path / "models")
+    with pytest.raises(BadInput, match="trials calibrate"):
+        hunted(context, "next", DAY, 2, NOW, 7)
+    study = Study(
+        name="next", namespace="shop", shadow="shop-shadow", scale=0.5, seed=1, items=(), lineage=Lineage(id="study-1")
+    )
+    write_document(tmp_path / "generated" / "next" / "study.json", study)
+    for one in outcomes:
+        ours = replace(one, lineage=Lineage(id=one.lineage.id, parents=("study-1",)))
+        write_document(tmp_path / "outcomes" / "next" / one.id / "outcome.json", ours)
+    told = hunted(context, "next", DAY, 2, NOW, 7)
+    worst = told.by_harm[0].issue
+    rate = float(load_bundle(tmp_path / "models").entry_rate(np.array([worst.start.timestamp()])).mean[0])
+    played = shop.trial(shop.SERVICES, shop.SHOP, production, worst, shop.SLO, rate, 11)
+    assert played.verdict is Verdict.FAILED
+
+
+class Production:
+    """What production has, as the cluster would say."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def allocation(self, namespace, services):
+        assert (namespace, tuple(services)) == ("shop", tuple(one.service for one in self.given.services))
+        return self.given
+
+
+def settings_of(shop):
+    edges = [[edge.caller, edge.callee, edge.calls_per_request] for edge in shop.SHOP.edges]
+    return parse_settings(
+        {
+            "cluster": {"namespace": "shop"},
+            "topology": {"entry": "gateway", "services": list(shop.SHOP.services), "edges": edges},
+            "slo": {"gateway": {"latency_ms": 250}},
+            "trial": {"before_s": 30, "fault_s": 40, "after_s": 20},
+        },
+        "chaosprsa.toml",
+    )
