@@ -76,13 +76,13 @@ class Durations:
         weight = count + self.prior
         middle = (count * mean + self.prior * self.middle) / weight
         at = np.asarray(levels, dtype=np.float64)
-        multiples = np.exp(self._around(ndtri(at)) * np.sqrt(1 + 1 / weight))
+        multiples = np.exp(self._around(ndtri(at)))
         if self.tail is not None:
             scale, heavy = self.tail
             beyond = at > TAIL_FROM
             left = (1 - at[beyond]) / (1 - TAIL_FROM)
             multiples[beyond] = _threshold(np.asarray(self.shape)) + scale * np.expm1(-heavy * np.log(left)) / heavy
-        return np.asarray(np.exp(middle) * multiples)
+        return np.asarray(np.exp(middle) * multiples ** np.sqrt(1 + 1 / weight))  # the middle isn't known exactly
 
     def _around(self, normal: FloatArray) -> FloatArray:
         """The shape at the normal's quantiles; beyond the knots it goes on with the spread."""

@@ -21,6 +21,8 @@ MONDAY_S = 4 * DAY_S  # 1970-01-05 was a Monday
 MIN_FOR_CLOCK = 20  # fewer incidents say nothing about hours or weekdays
 WIDTHS_H = (0.3, 0.75, 1.5, 3.0)  # standard deviation of the smoothing; the first leaves hours as they are
 
+DOUBT = 1 / 24  # one incident at any hour
+
 
 @dataclass(frozen=True, slots=True)
 class WeekClock:
@@ -89,7 +91,7 @@ def _smoothed(by_hour: FloatArray) -> FloatArray:
         kernel = np.exp(-0.5 * (around / width) ** 2)
         kernel /= kernel.sum(axis=1, keepdims=True)
         smooth = kernel @ by_hour
-        told = float(by_hour @ np.log(np.maximum(smooth - kernel[0, 0], 0.0) + 1.0))  # one incident a day of doubt
+        told = float(by_hour @ np.log(np.maximum(smooth - kernel[0, 0], 0.0) + DOUBT))
         if told > best:
             best, found = told, smooth
     return found

@@ -77,9 +77,8 @@ class IncidentModel:
         mean = max(len(seen), UNSEEN) / (days * len(names))
         rates = dict(zip(names, (shrunk(counts, days) * mean).tolist(), strict=True))
         hours, weekdays = multiples([each.start for each in seen], window)
-        kinds_of = {name: dict(Counter(each.kind for each in seen if each.component == name)) for name in sorted(named)}
         fitted = replace(self, days=days, rates=rates, prior_rate=mean, hours=hours, weekdays=weekdays)
-        fitted = replace(fitted, kinds=_counted(seen), kinds_of=kinds_of, severities=_severities(seen))
+        fitted = replace(fitted, kinds=_counted(seen), kinds_of=_kinds_of(seen), severities=_severities(seen))
         timed = [each for each in seen if each.likely_end is not None]
         lengths = np.array([(each.likely_end - each.start).total_seconds() for each in timed if each.likely_end])
         fitted = replace(fitted, durations=Durations.fit([each.kind for each in timed], lengths))
@@ -268,6 +267,14 @@ def _within(incidents: Sequence[Incident], window: Window) -> list[Incident]:
 
 def _counted(seen: Sequence[Incident]) -> dict[str, int]:
     return dict(sorted(Counter(each.kind for each in seen).items()))
+
+
+def _kinds_of(seen: Sequence[Incident]) -> dict[str, dict[str, int]]:
+    found: dict[str, Counter[str]] = {}
+    for each in seen:
+        if each.component:
+            found.setdefault(each.component, Counter())[each.kind] += 1
+    return {name: dict(counts) for name, counts in sorted(found.items())}
 
 
 def _severities(seen: Sequence[Incident]) -> dict[str, dict[str, int]]:

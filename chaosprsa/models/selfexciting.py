@@ -19,7 +19,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 # Memory in days -> prior mode of its branching ratio: an aftershock, a bad week, a level that stays.
-MEMORIES: Mapping[float, float] = MappingProxyType({1 / 24: 0.1, 4.0: 0.2, 60.0: 0.2})
+MEMORIES: Mapping[float, float] = MappingProxyType({1 / 24: 0.1, 4.0: 0.2, 60.0: 0.35})
 KNOWN_TIMES = 3.0  # a memory is fitted where the time known is this many times as long
 PRIOR_WEIGHT = 8.0  # events' worth of belief in each prior mode: gamma priors
 BASE_WEIGHT = 2.0  # the same for the base
