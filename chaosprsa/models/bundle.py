@@ -37,6 +37,7 @@ from chaosprsa.types import Incident, Lineage, Topology, Window
 __all__ = ["Bundle", "learn", "load_bundle", "save_bundle"]
 SCHEMA = "chaosprsa/bundle/1"
 MANIFEST = "manifest.json"
+PRECURSORS = "precursors.json"
 CLASSIFIER = "precursors.skops"
 PAST = "past_incidents.json"
 FELT = "felt.json"
@@ -117,8 +118,9 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
     if bundle.signatures:
         files[SIGNATURES] = signatures_parquet(bundle.signatures)
     if bundle.precursors is not None:
-        files["precursors.json"] = _dumped(bundle.precursors.as_json())
-        files[CLASSIFIER] = model_bytes(bundle.precursors.classifier)
+        files[PRECURSORS] = _dumped(bundle.precursors.as_json())
+        if bundle.precursors.classifier is not None:
+            files[CLASSIFIER] = model_bytes(bundle.precursors.classifier)
     return files
 
 
@@ -205,10 +207,9 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
         from_json(each, Incident, f"{folder}/recent_incidents.json") for each in values["recent_incidents.json"]
     )
     past = tuple(from_json(each, Incident, f"{folder}/{PAST}") for each in values[PAST])
-    precursors = None
-    if CLASSIFIER in contents:
-        classifier = model_from_bytes(contents[CLASSIFIER], f"{folder}/{CLASSIFIER}")
-        precursors = PrecursorModel.from_json(values["precursors.json"], classifier)
+    learned = contents.get(CLASSIFIER)
+    classifier = None if learned is None else model_from_bytes(learned, f"{folder}/{CLASSIFIER}")
+    precursors = PrecursorModel.from_json(values[PRECURSORS], classifier) if PRECURSORS in contents else None
     return Bundle(
         load={name: LoadModel.from_json(model) for name, model in values["load.json"].items()},
         incidents=IncidentModel.from_json(values["incidents.json"]),

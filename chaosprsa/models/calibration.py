@@ -1,7 +1,8 @@
 """From a score to a probability that keeps its word, and how well it kept it.
 
 Calibrated on a later part than the model learned from: isotonic where many incidents tell the curve (Zadrozny & Elkan
-2002), else Platt's sigmoid. Judged on a still later part, against what one would have said without a model, and
+2002), else Platt's sigmoid, drawn towards what the score itself says: rows of one incident count as one, and few
+incidents move it little. Judged on a still later part, against what one would have said without a model, and
 against the same probabilities at the wrong times: rows of one incident are alike, so counting rows would flatter.
 """
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-MIN_FOR_ISOTONIC = 30
+MIN_FOR_ISOTONIC = 200
 SHIFTS = 199
 LEVEL = 0.02  # the share of wrong times that may do as well: a false precursor costs trust
 
@@ -28,19 +29,23 @@ class Calibration:
     probabilities: tuple[float, ...]
 
     @classmethod
-    def fit(cls, scores: FloatArray, happened: BoolArray, incidents: int) -> Self:
-        """scores: log-odds, shape (rows,). incidents: how many separate ones the rows tell of."""
+    def fit(cls, scores: FloatArray, happened: BoolArray, incidents: int, rate: float | None = None) -> Self:
+        """scores: log-odds, shape (rows,). incidents: how many separate ones the rows tell of.
+
+        rate: how often it happens over a longer time than the rows', which the sigmoid's mean is set to: incidents come
+        in bursts, and a few days of them tell the slope better than the level.
+        """
         from sklearn.isotonic import IsotonicRegression  # late: only learning needs it
-        from sklearn.linear_model import LogisticRegression
 
         if incidents >= MIN_FOR_ISOTONIC:
             curve = IsotonicRegression(out_of_bounds="clip").fit(scores, happened.astype(float))
             found, method = (curve.X_thresholds_, curve.y_thresholds_), "isotonic"
         else:
-            line = LogisticRegression(C=1.0).fit(scores[:, None], happened)
-            slope = max(0.0, float(line.coef_[0, 0]))
+            intercept, slope = _line(scores, happened, min(1.0, incidents / max(1, int(happened.sum()))))
+            if rate is not None:
+                intercept = _level(slope * scores, rate)
             at = np.linspace(scores.min(), scores.max(), 101)
-            found, method = (at, 1 / (1 + np.exp(-(slope * at + float(line.intercept_[0]))))), "sigmoid"
+            found, method = (at, 1 / (1 + np.exp(-(slope * at + intercept)))), "sigmoid"
         return cls(method=method, scores=tuple(found[0].tolist()), probabilities=tuple(found[1].tolist()))
 
     def __call__(self, scores: FloatArray) -> FloatArray:
@@ -57,6 +62,34 @@ class Calibration:
         return cls(
             method=values["method"], scores=tuple(values["scores"]), probabilities=tuple(values["probabilities"])
         )
+
+
+def _line(scores: FloatArray, happened: BoolArray, weight: float) -> tuple[float, float]:
+    """Intercept and slope of the log-odds, by Newton's method; before anything is seen 0 and 1, give or take 1.
+
+    weight: how much a row counts. The slope is never below 0: that would say the ranking is wrong.
+    """
+    design = np.column_stack([np.ones(len(scores)), scores])
+    prior = line = np.array([0.0, 1.0])
+    for _ in range(50):
+        told = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
+        slope = weight * design.T @ (happened - told) - (line - prior)
+        curve = weight * (design * (told * (1 - told))[:, None]).T @ design + np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        line = line + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(line[0]), max(0.0, float(line[1]))
+
+
+def _level(odds: FloatArray, rate: float) -> float:
+    """What to add to log-odds so that their mean probability is the rate, by bisection."""
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        too_high = np.mean(1 / (1 + np.exp(-np.clip(odds + middle, -30, 30)))) > rate
+        low, high = (low, middle) if too_high else (middle, high)
+    return (low + high) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +162,12 @@ class Judged:
         shifts = rng.integers(apart, times - apart + 1, SHIFTS)
         shifted = (replace(self, probabilities=np.roll(self.probabilities, int(by), axis=1)) for by in shifts)
         return (1 + sum(each.average_precision() >= found for each in shifted)) / (1 + SHIFTS)
+
+
+def expected_calibration_error(probabilities: FloatArray, happened: BoolArray, bins: int = 10) -> float:
+    """How far the said is from what came: mean over equally wide bins, by their rows (Naeini et al., AAAI 2015)."""
+    place = np.clip((probabilities * bins).astype(int), 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    said = np.bincount(place, weights=probabilities, minlength=bins)
+    came = np.bincount(place, weights=happened, minlength=bins)
+    return float(np.abs(said - came).sum() / max(1, count.sum()))

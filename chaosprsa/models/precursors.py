@@ -1,13 +1,15 @@
 """What the minutes before an incident look like: a window's features -> probability of an onset within the horizon.
 
-One model for all components, on their metrics as robust z-scores, so that few incidents of many components add up. Time
-is never shuffled: it learns from the first part, is calibrated on the next and judged on the end. The clock is no
-feature: incidents on a timetable say nothing about what precedes them. Where it does no better than chance on the end,
-or there are too few incidents to tell, there is no model, and the reason is said.
+Two parts. The learned one, from labelled onsets: one classifier for all components, on their metrics as robust
+z-scores, so that few incidents of many components add up. Time is never shuffled: it learns from the first part, is
+calibrated on the next and judged on the end. The clock is no feature: incidents on a timetable say nothing about what
+precedes them. Where it does no better than chance on the end, or there are too few incidents to tell, there is none,
+and `refusal` says why. The other part needs no incident: what grows beyond the usual (models/growth.py). `predict`
+gives the higher of the two, and its evidence says which.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
 
@@ -17,8 +19,10 @@ import numpy.typing as npt
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
 from chaosprsa.models.calibration import Calibration, Quality
+from chaosprsa.models.evidence import Growing, growing
+from chaosprsa.models.growth import GrowthModel
 from chaosprsa.models.training import gains, log_odds, train, usual
-from chaosprsa.models.windows import HORIZON_STEPS, WINDOW_STEPS, Layout, Normals, layout_of, rows_at
+from chaosprsa.models.windows import WINDOW_STEPS, Layout, Normals, horizon_steps, layout_of, rows_at
 
 FloatArray = npt.NDArray[np.float64]
 SHOWN = 3  # features in an evidence
@@ -26,21 +30,28 @@ SHOWN = 3  # features in an evidence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precursor:
-    """One component's probability of an onset within the horizon, and which features drove it, in words."""
+    """One component's probability of an onset within the horizon, and what it rests on, in words.
+
+    lead_time_s: until the limit of what grows, None where none is known.
+    """
 
     component: str
     probability: float
     evidence: tuple[str, ...]
+    lead_time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecursorModel:
     """Fit it with `fit`; it raises NotEnoughHistory with the reason where there is nothing to be learned.
 
-    usual: median and spread of each feature over normal rows. weight: each feature's share of the model's gain.
+    horizon: how far ahead a probability looks. usual: median and spread of each feature over normal rows. weight: each
+    feature's share of the model's gain. growth: None where there was too little quiet time. refusal: why there is no
+    learned part, "" where there is one; then quality says how good it is.
     """
 
     seed: int = 0
+    horizon: timedelta = timedelta(minutes=30)
     step_s: float = 60.0
     layout: Layout = field(default_factory=lambda: Layout(metrics=(), normals={}))
     classifier: Any = None
@@ -49,23 +60,37 @@ class PrecursorModel:
     usual: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     weight: tuple[float, ...] = ()
 
-    @property
-    def horizon(self) -> timedelta:
-        """How far ahead a probability looks."""
-        return timedelta(seconds=HORIZON_STEPS * self.step_s)
+    growth: GrowthModel | None = None
+    refusal: str = ""
 
     def fit(self, history: History, normals: Normals) -> Self:
         """normals: (median, spread) for each component and metric.
 
-        Raises NotEnoughHistory: too few incidents, or no better than chance on the end of the history.
+        Raises NotEnoughHistory where neither part can be had: too few incidents, or no better than chance on the end of
+        the history, and too little quiet time besides.
         """
+        growth, missing = self._growth(history)
+        try:
+            return self._learned(history, normals, growth)
+        except NotEnoughHistory as reason:
+            if growth is None:
+                raise NotEnoughHistory(f"{reason}; {missing}") from None
+            return replace(self, step_s=history.step_s, growth=growth, refusal=str(reason))
+
+    def _growth(self, history: History) -> tuple[GrowthModel | None, str]:
+        try:
+            return GrowthModel().fit(history, self.horizon), ""
+        except NotEnoughHistory as reason:
+            return None, str(reason)
+
+    def _learned(self, history: History, normals: Normals, growth: GrowthModel | None) -> Self:
         layout = layout_of(history, normals)
-        trained = train(history, layout, self.seed)
+        trained = train(history, layout, horizon_steps(self.horizon, history.step_s), self.seed)
         if not trained.quality.better_than_chance:
             raise NotEnoughHistory(f"precursors tell no more than chance {trained.quality.in_words()}")
-        middle, spread = usual(trained.samples.rows[trained.learned & ~trained.coming])
-        return type(self)(
-            seed=self.seed,
+        middle, spread = usual(trained.samples.rows[~trained.coming])
+        return replace(
+            self,
             step_s=history.step_s,
             layout=layout,
             classifier=trained.classifier,
@@ -73,29 +98,45 @@ class PrecursorModel:
             quality=trained.quality,
             usual=(tuple(middle.tolist()), tuple(spread.tolist())),
             weight=tuple(gains(trained.classifier, len(layout.columns)).tolist()),
+            growth=growth,
         )
+
+    def in_words(self) -> str:
+        """What the model goes by, and how good that is, in a sentence."""
+        grows = "what grows beyond the usual is warned of" if self.growth else "what grows isn't looked at"
+        if self.quality is None:
+            return f"{self.refusal}; {grows}"
+        return f"{self.quality.in_words()}; {grows}"
 
     def probability(self, recent: History) -> dict[str, float]:
         """Each component's probability of an onset within the horizon after the last sample of `recent`.
 
-        Components without a whole window of any metric are left out.
+        Components of which nothing can be said are left out.
         """
         return {each.component: each.probability for each in self.predict(recent)}
 
     def predict(self, recent: History) -> tuple[Precursor, ...]:
-        """The same with evidence, most likely first."""
-        if self.calibration is None or len(recent.grid) < WINDOW_STEPS:
+        """The same with evidence, most likely first. Without a learned part: only the components that grow."""
+        if not len(recent.metrics):
             return ()
+        found = self._from_windows(recent)
+        for each in growing(self.growth, recent, self.horizon) if self.growth else ():
+            found[each.component] = _joined(found.get(each.component), each)
+        return tuple(sorted(found.values(), key=lambda each: (-each.probability, each.component)))
+
+    def _from_windows(self, recent: History) -> dict[str, Precursor]:
+        """What the learned part says; nothing without a whole window."""
+        if self.calibration is None or len(recent.grid) < WINDOW_STEPS:
+            return {}
         samples = rows_at(recent, self.layout, np.array([len(recent.grid) - 1]))
         if not len(samples.rows):
-            return ()
-        found = self.calibration(log_odds(self.classifier, samples.rows))
+            return {}
+        told = self.calibration(log_odds(self.classifier, samples.rows))
         names = [samples.components[i] for i in samples.component]
-        precursors = [
-            Precursor(component=name, probability=float(probability), evidence=self.evidence(name, row))
-            for name, probability, row in zip(names, found, samples.rows, strict=True)
-        ]
-        return tuple(sorted(precursors, key=lambda each: (-each.probability, each.component)))
+        return {
+            name: Precursor(component=name, probability=float(probability), evidence=self.evidence(name, row))
+            for name, probability, row in zip(names, told, samples.rows, strict=True)
+        }
 
     def evidence(self, component: str, row: FloatArray) -> tuple[str, ...]:
         """The features furthest from normal among those that the model goes by, in words; row: shape (features,)."""
@@ -121,17 +162,19 @@ class PrecursorModel:
 
     def as_json(self) -> dict[str, Any]:
         """All but the classifier."""
-        assert self.calibration is not None
-        assert self.quality is not None
         return {
             "seed": self.seed,
+            "horizon_s": self.horizon.total_seconds(),
             "step_s": self.step_s,
             "metrics": list(self.layout.metrics),
             "normals": {name: dict(own) for name, own in self.layout.normals.items()},
-            "calibration": self.calibration.as_json(),
-            "quality": asdict(self.quality),
+            "counters": list(self.layout.counters),
+            "calibration": None if self.calibration is None else self.calibration.as_json(),
+            "quality": None if self.quality is None else asdict(self.quality),
             "usual": self.usual,
             "weight": self.weight,
+            "growth": None if self.growth is None else self.growth.as_json(),
+            "refusal": self.refusal,
         }
 
     @classmethod
@@ -141,16 +184,33 @@ class PrecursorModel:
             name: {metric: (float(pair[0]), float(pair[1])) for metric, pair in own.items()}
             for name, own in values["normals"].items()
         }
+        told, growth = values["calibration"], values["growth"]
         return cls(
             seed=values["seed"],
+            horizon=timedelta(seconds=values["horizon_s"]),
             step_s=values["step_s"],
-            layout=Layout(metrics=tuple(values["metrics"]), normals=normals),
+            layout=Layout(metrics=tuple(values["metrics"]), normals=normals, counters=tuple(values["counters"])),
             classifier=classifier,
-            calibration=Calibration.from_json(values["calibration"]),
-            quality=Quality(**values["quality"]),
+            calibration=None if told is None else Calibration.from_json(told),
+            quality=None if values["quality"] is None else Quality(**values["quality"]),
             usual=(tuple(values["usual"][0]), tuple(values["usual"][1])),
             weight=tuple(values["weight"]),
+            growth=None if growth is None else GrowthModel.from_json(growth),
+            refusal=values["refusal"],
         )
+
+
+def _joined(told: Precursor | None, grows: Growing) -> Precursor:
+    """The higher of the two, with what both rest on, its own first."""
+    if told is None or grows.probability >= told.probability:
+        more = told.evidence if told is not None else ()
+        evidence = (*grows.evidence, *more)
+    else:
+        evidence = (*told.evidence, *grows.evidence)
+    probability = max(grows.probability, told.probability if told is not None else 0.0)
+    return Precursor(
+        component=grows.component, probability=probability, evidence=evidence, lead_time_s=grows.lead_time_s
+    )
 
 
 _LEVELS = {"mean": "the mean", "minimum": "the least", "maximum": "the most", "quantile__q_0.9": "the 90 % quantile"}

@@ -131,7 +131,9 @@ def _rate(model: "IncidentModel", component: str, kind: str, kinds: Sequence[str
 def _quality(model: "PrecursorModel") -> Iterator[tuple[str, str]]:
     quality = model.quality
     yield "Looks ahead", f"{model.horizon / timedelta(minutes=1):g} min"
+    yield "Warns of", "what grows beyond the usual" + (", and what came before incidents" if quality else "")
     if quality is None:
+        yield "Learned from incidents", "nothing: the notes below say why"
         return
     yield "Learned from", f"{quality.incidents_learned} incidents"
     yield "Judged on", f"the last {quality.incidents_judged} incidents, which it never saw"

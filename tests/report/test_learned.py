@@ -68,7 +68,8 @@ def test_the_page_tells_the_window_the_notes_and_that_no_warning_can_be_trusted(
     save_bundle(bundle, workspace.models)
     page = html.unescape(render_report(workspace, settings, now))
     assert "2026-11-24 09:30 UTC to 2026-11-25 09:30 UTC (24 h)" in page
-    assert "There is no precursor model" in page
+    assert "Learned from incidents" in page
+    assert "nothing: the notes below say why" in page
     assert all(note[:20] in page for note in bundle.notes)
     assert f'id="lineage-{bundle.lineage.id}"' in page
 
