@@ -67,6 +67,8 @@ def names_as_text(names: pd.Series) -> pd.Series:
     """Names as text whatever the file held; a number becomes its digits, a missing name stays missing."""
     if isinstance(names.dtype, pd.CategoricalDtype) and pd.api.types.is_string_dtype(names.cat.categories.dtype):
         return names
+    if names.dtype == object:
+        names = names.map(lambda name: name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name)
     return names.where(names.isna(), names.astype(str))
 
 

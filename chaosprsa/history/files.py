@@ -69,43 +69,57 @@ def with_incidents(history: History, incidents: tuple[Incident, ...], now: datet
 
 def read_metrics(path: Path, now: datetime) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The normal form from a Parquet or CSV file, and what was mended. Raises InvalidHistory."""
-    rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    missing = [name for name in COLUMNS if name not in rows.columns]
+    rows, found = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    missing = [name for name in COLUMNS if name not in found]
     if missing:
-        found = listed([str(name) for name in rows.columns])
-        raise InvalidHistory(f"{path}: no column {listed(missing)}; it needs {', '.join(COLUMNS)}, it has {found}")
+        wanted = ", ".join(COLUMNS)
+        raise InvalidHistory(f"{path}: no column {listed(missing)}; it needs {wanted}, it has {listed(found)}")
     if not len(rows):
         raise InvalidHistory(f"{path}: it has no rows; nothing can be learned from it")
-    unknown = [str(name) for name in rows.columns if name not in COLUMNS]
+    unknown = [name for name in found if name not in COLUMNS]
     notes = (f"{path.name}: unknown columns were left out: {listed(unknown)}",) if unknown else ()
     try:
         times, more = utc_times(rows["timestamp"], path.name)
         names = {name: names_as_text(rows[name]) for name in ("component", "metric")}
         values = numbers(rows["value"], path.name)
-        frame, mended = clean(pd.DataFrame({"timestamp": times, **names, "value": values}), now, path.name)
+        rows = rows[list(COLUMNS)].assign(timestamp=times, **names, value=values)
+        del times, names, values  # so that each column is there once
+        frame, mended = clean(rows, now, path.name)
     except InvalidHistory as error:
         raise InvalidHistory(f"{path.parent}: {error}") from None
     return frame, (*notes, *more, *mended)
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Our columns, as far as the file has them, and the names of all."""
     try:
-        table = pq.read_table(path, memory_map=True, read_dictionary=["component", "metric"])
+        schema = pq.read_schema(path)
+        found = [str(name) for name in schema.names]
+        twice = sorted({name for name in found if found.count(name) > 1})
+        if twice:
+            raise InvalidHistory(f"{path}: it has more than one column {listed(twice)}; leave one of each")
+        texts = [name for name in ("component", "metric") if name in found and _is_text(schema.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            table = file.read(columns=[name for name in COLUMNS if name in found])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise InvalidHistory(f"{path}: not a whole Parquet file ({reason}); export it again") from None
-    rows: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)  # a column at a time, none kept twice
-    return rows
+    return table.to_pandas(split_blocks=True, self_destruct=True), found  # a column at a time, none kept twice
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _csv(path: Path) -> tuple[pd.DataFrame, list[str]]:
     try:
-        return pd.read_csv(path, dtype={"component": str, "metric": str}, skipinitialspace=True)
+        rows = pd.read_csv(path, dtype={"component": str, "metric": str}, skipinitialspace=True)
     except pd.errors.EmptyDataError:
         raise InvalidHistory(f"{path}: it is empty; expected a header {','.join(COLUMNS)} and rows") from None
     except (UnicodeDecodeError, pd.errors.ParserError, OSError, EOFError, zlib.error, ValueError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise InvalidHistory(f"{path}: not CSV ({reason}); expected a header {','.join(COLUMNS)} and rows") from None
+    return rows, [str(name) for name in rows.columns]
 
 
 def _users_view(metrics: pd.DataFrame, topology: Topology | None) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -139,8 +140,16 @@ def step_ms(metrics: pd.DataFrame) -> int:
 
 def usual_gap(millis: IntArray, inside: npt.NDArray[np.bool_]) -> int:
     """The median gap; samples that come twice at once don't make it short. inside: from same_series."""
-    gaps = np.diff(millis)[inside]
-    return max(1, int(np.median(gaps[gaps >= np.quantile(gaps, 0.75) / 10]))) if len(gaps) else 60_000
+    parts = [slice(at, at + AT_ONCE) for at in range(0, len(inside), AT_ONCE)]
+    found = (np.diff(millis[part.start : part.stop + 1])[inside[part]] for part in parts)
+    counted = [np.unique(gaps, return_counts=True) for gaps in found]
+    if not any(len(gaps) for gaps, _ in counted):
+        return 60_000
+    gaps, place = np.unique(np.concatenate([gaps for gaps, _ in counted]), return_inverse=True)
+    counts = np.bincount(place, weights=np.concatenate([counts for _, counts in counted]))
+    upper = gaps[np.searchsorted(np.cumsum(counts), 0.75 * counts.sum())]
+    counts[gaps < upper / 10] = 0
+    return max(1, int(gaps[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())]))
 
 
 def as_categories(names: pd.Series) -> pd.Categorical:
@@ -161,16 +170,17 @@ def same_series(metrics: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.asarray(series[1:] == series[:-1], dtype=bool)
 
 
-def series_codes(metrics: pd.DataFrame) -> IntArray:
+def series_codes(metrics: pd.DataFrame) -> npt.NDArray[np.integer]:
     """Shape (rows,): a number for each component and metric, rising with the names where they are categories."""
-    component, metric = (_codes(metrics[name]) for name in ("component", "metric"))
-    return np.asarray(component * (np.int64(metric.max()) + 1 if len(metric) else 1) + metric)
+    component, metric = _codes(metrics["component"]), _codes(metrics["metric"])
+    many = int(metric.max()) + 1 if len(metric) else 1
+    small = len(component) and (int(component.max()) + 1) * many < 2**31
+    return np.asarray(component.astype(np.int32 if small else np.int64) * many + metric.astype(np.int32))
 
 
-def _codes(names: pd.Series) -> IntArray:
-    if isinstance(names.dtype, pd.CategoricalDtype):
-        return names.cat.codes.to_numpy().astype(np.int64)
-    return np.asarray(pd.factorize(names)[0], dtype=np.int64)
+def _codes(names: pd.Series) -> npt.NDArray[Any]:
+    coded = isinstance(names.dtype, pd.CategoricalDtype)
+    return np.asarray(names.cat.codes if coded else pd.factorize(names)[0])
 
 
 def series_slices(metrics: pd.DataFrame) -> Iterator[tuple[str, str, slice]]:

@@ -113,19 +113,15 @@ def _of_one_clock(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tupl
 
 def _gaps(metrics: pd.DataFrame, where: str) -> tuple[str, ...]:
     """A note where samples are missing: how many gaps longer than 1.5 steps, and the longest."""
-    inside = same_series(metrics)
-    gaps = np.diff(millis_of(metrics["timestamp"]))[inside]
-    step = step_ms(metrics)
-    wide = gaps > 1.5 * step
-    if not wide.any():
+    millis, step = millis_of(metrics["timestamp"]), step_ms(metrics)
+    before = np.flatnonzero(same_series(metrics) & (np.diff(millis) > 1.5 * step))
+    if not len(before):
         return ()
-    ends = np.flatnonzero(inside)
-    at = int(ends[int(np.argmax(gaps))])
-    row = metrics.iloc[at]
-    longest = timedelta(milliseconds=int(gaps.max()))
-    missing = int(np.sum(gaps[wide] // step - 1))
+    gaps = millis[before + 1] - millis[before]
+    row = metrics.iloc[int(before[np.argmax(gaps)])]
+    lasts, missing = timedelta(milliseconds=int(gaps.max())), int(np.sum(gaps // step - 1))
     text = (
-        f"{where}: {int(wide.sum())} gaps (usual is a sample every {step / 1000:g} s, about {missing} are missing); "
-        f"the longest lasts {longest}: {row['component']} {row['metric']} from {row['timestamp']:%Y-%m-%d %H:%M:%S} UTC"
+        f"{where}: {len(gaps)} gaps (usual is a sample every {step / 1000:g} s, about {missing} are missing); "
+        f"the longest lasts {lasts}: {row['component']} {row['metric']} from {row['timestamp']:%Y-%m-%d %H:%M:%S} UTC"
     )
     return (text,)

@@ -183,7 +183,7 @@ def test_times_as_values_are_refused(tmp_path):
 def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path):
     columns = [*GOOD.values(), GOOD["value"]]
     pq.write_table(pa.Table.from_arrays(columns, names=[*GOOD, "value"]), tmp_path / "metrics.parquet")
-    with pytest.raises(InvalidHistory, match=r"metrics\.parquet"):
+    with pytest.raises(InvalidHistory, match=r"metrics\.parquet: it has more than one column value"):
         read_history(tmp_path, NOW)
 
 
