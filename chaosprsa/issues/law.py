@@ -75,10 +75,19 @@ class Law:
         self.at_once_per_s = float(self.weight.sum()) / (grid.cell_s * len(grid.starts_s))
         self._raised = raised
         names = np.unique([hazard.component for hazard in hazards], return_inverse=True)
-        self._at = {str(names[0][code]): (rows, np.cumsum(self.weight[rows])) for code, rows in _groups(names[1])}
+        self._at = {str(names[0][code]): self._sums(rows) for code, rows in _groups(names[1])}
+
+    def _sums(self, rows: np.ndarray) -> tuple[IntArray, FloatArray]:
+        """The hazards among these that were seen, all where none was, and their weights summed up."""
+        seen = rows[self.seen[rows]]
+        kept = seen if len(seen) else rows
+        return kept, np.cumsum(self.weight[kept])
 
     def at(self, component: str, u: float) -> int:
-        """A hazard of this component at a quantile of their weights; NONE where it has none."""
+        """A hazard of this component at a quantile of their weights; NONE where it has none.
+
+        One that was seen there, where any was: what goes beyond is an edge case's to say.
+        """
         if component not in self._at:
             return NONE
         rows, sums = self._at[component]
