@@ -87,6 +87,7 @@ def read_metrics(path: Path, now: datetime) -> tuple[pd.DataFrame, tuple[str, ..
         frame, mended = clean(rows, now, path.name)
     except InvalidHistory as error:
         raise InvalidHistory(f"{path.parent}: {error}") from None
+    pa.default_memory_pool().release_unused()
     return frame, (*notes, *more, *mended)
 
 
@@ -104,7 +105,9 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise InvalidHistory(f"{path}: not a whole Parquet file ({reason}); export it again") from None
-    return table.to_pandas(split_blocks=True, self_destruct=True), found  # a column at a time, none kept twice
+    rows = table.to_pandas(split_blocks=True, self_destruct=True)  # a column at a time, none kept twice
+    pa.default_memory_pool().release_unused()  # it would keep what reading took for as long as the process lives
+    return rows, found
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chaosprsa.history.frame import History
+from chaosprsa.history.frame import History, millis_of, series_slices
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -36,15 +36,14 @@ def wide(history: History) -> Wide:
         nothing = np.empty(0)
         return Wide(np.empty(0, dtype=np.int64), (), np.empty((0, 0)), nothing.astype(bool), nothing)
     grid = np.asarray(history.grid.as_unit("ms").asi8)
-    times = metrics["timestamp"].dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
+    millis, samples = millis_of(metrics["timestamp"]), metrics["value"].to_numpy(dtype=float)
     step = max(1, round(history.step_s * 1000))
-    rows = np.clip((times - grid[0] + step // 2) // step, 0, len(grid) - 1)
-    component, metric = metrics["component"].to_numpy(), metrics["metric"].to_numpy()
-    new = np.append(True, (component[1:] != component[:-1]) | (metric[1:] != metric[:-1]))
-    starts = np.flatnonzero(new)
-    keys = tuple((str(component[at]), str(metric[at])) for at in starts)
+    series = list(series_slices(metrics))
+    keys = tuple((component, metric) for component, metric, _ in series)
     values = np.full((len(grid), len(keys)), np.nan)
-    values[rows, np.cumsum(new) - 1] = metrics["value"].to_numpy(dtype=float)
+    for place, (_, _, rows) in enumerate(series):
+        at = np.clip((millis[rows] - grid[0] + step // 2) // step, 0, len(grid) - 1)
+        values[at, place] = samples[rows]
     there = np.isfinite(values).any(axis=1)
     return _with_increments(grid[there], keys, values[there])
 
