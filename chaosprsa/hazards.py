@@ -80,7 +80,7 @@ def hazards(bundle: Bundle, grid: Grid) -> tuple[Hazard, ...]:
 
 def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
     model = bundle.incidents
-    clock = np.array([model.clock(when) for when in grid.when()])
+    clock = np.array([model.clock(when) for when in grid.when()]) * _of_load(bundle, grid)
     factors, count = _factors(bundle, grid), len(_lately(bundle, grid))
     missing = [fault for fault in Fault if fault not in {fault_of_kind(kind) for kind in model.kinds}]
     found = []
@@ -100,6 +100,14 @@ def _fitted(bundle: Bundle, grid: Grid) -> list[Hazard]:
             )
             found.append(Hazard(component, fault.value, fault, rate, 0, (words, *now)))
     return [_at_the_entry(hazard, bundle, grid) for hazard in found if _plausible(hazard, bundle.topology.entry)]
+
+
+def _of_load(bundle: Bundle, grid: Grid) -> FloatArray:
+    """What the forecast load multiplies every rate by, where incidents were seen to follow it; shape (cells,)."""
+    pull = bundle.incidents.pull
+    if pull.exponent == 0 or bundle.topology.entry not in bundle.load:
+        return np.ones(len(grid.starts_s))
+    return pull.factor(bundle.entry_rate(grid.middles).mean)
 
 
 def _factors(bundle: Bundle, grid: Grid) -> dict[str, FloatArray]:

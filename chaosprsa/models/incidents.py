@@ -21,6 +21,7 @@ import numpy.typing as npt
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.models.durations import Durations
 from chaosprsa.models.incident_clock import DAY_S, WeekClock, multiples, seconds
+from chaosprsa.models.incident_load import LoadPull
 from chaosprsa.models.incident_streams import Known, in_order, incidents_of
 from chaosprsa.models.naming import Naming
 from chaosprsa.models.selfexciting import SelfExciting
@@ -52,6 +53,7 @@ class IncidentModel:
     durations: Durations = field(default_factory=Durations)
     process: SelfExciting = field(default_factory=lambda: SelfExciting(base=0.0, usual=0.0))
     naming: Naming = field(default_factory=Naming)
+    pull: LoadPull = field(default_factory=LoadPull)
 
     def fit(
         self,
@@ -59,11 +61,15 @@ class IncidentModel:
         window: Window,
         components: Sequence[str],
         topology: Topology | None = None,
+        load: tuple[FloatArray, FloatArray] | None = None,
     ) -> Self:
         """window: when somebody watched; incidents outside it are left out. components: all that could have had one.
 
-        topology: the call graph, along whose edges incidents may raise others. Works with no incidents at all: every
-        rate is then a small one that fits having seen none. Raises NotEnoughHistory where the window is empty.
+        topology: the call graph, along whose edges incidents may raise others. load: times (seconds since 1970) and
+        the load that incidents may follow then; `pull` says how, and the caller applies it to the load to come.
+
+        Works with no incidents at all: every rate is then a small one that fits having seen none. Raises
+        NotEnoughHistory where the window is empty.
         """
         days = window.duration.total_seconds() / DAY_S
         if days <= 0:
@@ -83,7 +89,9 @@ class IncidentModel:
         lengths = np.array([(each.likely_end - each.start).total_seconds() for each in timed if each.likely_end])
         fitted = replace(fitted, durations=Durations.fit([each.kind for each in timed], lengths))
         process, naming = _processes(seen, window, fitted.week_clock, rates, topology)
-        return replace(fitted, process=process, naming=naming)
+        starts_s = seconds([each.start for each in seen])
+        pull = LoadPull() if load is None else LoadPull.fit(*load, starts_s, fitted.week_clock)
+        return replace(fitted, process=process, naming=naming, pull=pull)
 
     @property
     def total(self) -> int:
@@ -234,6 +242,7 @@ class IncidentModel:
             "durations": asdict(self.durations),
             "process": asdict(self.process),
             "naming": self.naming.as_json(),
+            "pull": asdict(self.pull),
         }
 
     @classmethod
@@ -243,6 +252,7 @@ class IncidentModel:
             "durations": Durations.from_json(values["durations"]),
             "process": SelfExciting.from_json(values["process"]),
             "naming": Naming.from_json(values["naming"]),
+            "pull": LoadPull.from_json(values["pull"]),
         }
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists, **parts})

@@ -84,7 +84,7 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
     graph, more = _graph(history, topology)
     window = _watched(history)
     components = tuple(dict.fromkeys((*graph.services, *history.components)))
-    incidents = IncidentModel().fit(history.incidents, window, components, graph)
+    incidents = IncidentModel().fit(history.incidents, window, components, graph, _load_at(history, graph.entry))
     progress("precursors", 0.3)
     precursors, reasons = _precursors(history, normals, seed)
     progress("learned", 1.0)
@@ -158,6 +158,16 @@ def _likely_entry(history: History) -> tuple[str, str]:
     if not counts:
         raise NotEnoughHistory("neither metrics nor incidents name a component: nothing can be learned")
     return max(sorted(counts), key=lambda name: counts[name]), "with most incidents"
+
+
+def _load_at(history: History, component: str) -> tuple[FloatArray, FloatArray] | None:
+    """Times (seconds since 1970) and a component's request rates, as measured; None where they weren't."""
+    rows = history.metrics
+    if not len(rows):
+        return None
+    own = rows[(rows["metric"] == RATE).to_numpy(dtype=bool) & (rows["component"] == component).to_numpy(dtype=bool)]
+    times = own["timestamp"].dt.as_unit("ms").astype("int64").to_numpy(dtype=np.float64) / 1000
+    return (times, own["value"].to_numpy(dtype=np.float64)) if len(own) else None
 
 
 def _watched(history: History) -> Window:

@@ -14,6 +14,7 @@ from scipy.stats import genpareto, kstest
 from chaosprsa.history.incidents import read_incidents
 from chaosprsa.models.durations import Durations
 from chaosprsa.models.incident_clock import WeekClock, multiples
+from chaosprsa.models.incident_load import LoadPull
 from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.selfexciting import SelfExciting, decayed
 from chaosprsa.types import Edge, Incident, Severity, Topology, Window
@@ -296,3 +297,24 @@ def test_githubs_incidents_of_2024_are_likelier_than_at_a_constant_rate():
     constant = len(came) * np.log(rate) - rate * 366
     assert model.log_likelihood(came, year, past) / len(came) > constant / len(came) + 0.15
     assert kstest(model.residuals(came, year, past), "uniform").pvalue > 0.05
+
+
+def test_the_pull_of_the_load_is_found_beyond_the_clock_and_keeps_the_mean_rate():
+    rng = np.random.default_rng(14)
+    times = START.timestamp() + np.arange(0, 60 * 86_400, 600.0)
+    load = 100 * np.exp(0.7 * np.sin(np.arange(len(times)) / 500) + 0.1 * rng.normal(size=len(times)))
+    even = WeekClock.of((1.0,) * 24, (1.0,) * 7)
+    follows = rng.choice(times, size=400, p=load / load.sum()) + 300
+    pull = LoadPull.fit(times, load, follows, even)
+    assert pull.exponent == pytest.approx(1.0, abs=0.25)
+    assert pull.factor(load).mean() == pytest.approx(1.0, abs=0.03)
+    assert LoadPull.fit(times, load, rng.choice(times, size=400), even).exponent == pytest.approx(0.0, abs=0.2)
+
+
+@pytest.mark.parametrize("load", [np.full(50, 7.0), np.full(50, np.nan), np.zeros(50), np.empty(0)])
+def test_a_load_that_tells_nothing_moves_nothing(load):
+    starts = START.timestamp() + np.linspace(0, 3000, 40)
+    pull = LoadPull.fit(
+        START.timestamp() + 60.0 * np.arange(len(load)), load, starts, WeekClock.of((1,) * 24, (1,) * 7)
+    )
+    assert pull.factor(np.array([0.0, 1.0, 1e9])) == pytest.approx(1.0)
