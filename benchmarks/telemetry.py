@@ -59,7 +59,7 @@ from chaosprsa.types import (
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
 GOAL = 0.75
 RECENT_ROWS, FEWEST_ROWS, OWN_ROWS = 360, 60, 5
-REDRAWS = 6  # synthetic windows a real one
+REDRAWS = 4  # synthetic windows a real one
 AFTER = 3  # steps after the end that belong to a window
 MANY = 5  # incidents of a folder that is cut in time
 NAMES = (
@@ -380,7 +380,7 @@ def _scores(real: Windows, made: Windows, later: np.ndarray, seed: int) -> dict[
     features = features[:, told]
     models = {
         "boosting": HistGradientBoostingClassifier(
-            max_iter=120, learning_rate=0.08, min_samples_leaf=10, random_state=seed
+            max_iter=80, learning_rate=0.1, max_leaf_nodes=15, min_samples_leaf=10, max_features=0.3, random_state=seed
         ),
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=500)),
     }
@@ -400,7 +400,7 @@ def _interval(label: np.ndarray, answer: np.ndarray, case: np.ndarray, seed: int
     rng = np.random.default_rng(seed)
     rows = {number: np.flatnonzero(case == number) for number in np.unique(case)}
     drawn = []
-    for _ in range(200):
+    for _ in range(100):
         picked = np.concatenate([rows[number] for number in rng.choice(list(rows), len(rows))])
         drawn.append(roc_auc_score(label[picked], answer[picked]))
     low, high = np.quantile(drawn, [0.05, 0.95])

@@ -75,6 +75,7 @@ def past_of(bundle: Bundle) -> Past:
     counter = every.counter
     values = np.where(counter, _at(every, quiet.millis), quiet.samples) if counter.any() else quiet.samples
     level = _smooth(values)
+    normal = np.where(counter[:, None], _of_increments(values), normal)
     return Past(
         keys=keys,
         times=quiet.millis / 1000,
@@ -90,6 +91,14 @@ def past_of(bundle: Bundle) -> Past:
         step_s=bundle.recent.step_s if len(bundle.recent.metrics) else 60.0,
         end_s=float(every.millis[-1] / 1000) if len(every.millis) else 0.0,
     )
+
+
+def _of_increments(values: FloatArray) -> FloatArray:
+    """Median and spread of each column, shape (series, 2): what a counter's normal is told by; 0 where it is empty."""
+    filled = np.where(np.isfinite(values).any(axis=0), values, 0.0)
+    middle = np.nanmedian(filled, axis=0) if len(filled) else np.zeros(values.shape[1])
+    spread = np.nanmedian(np.abs(filled - middle), axis=0) if len(filled) else np.zeros(values.shape[1])
+    return np.column_stack([middle, 1.4826 * spread])
 
 
 def _quiet(recent: History) -> History:
