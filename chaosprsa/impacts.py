@@ -8,6 +8,7 @@ what isn't known exactly (how busy, how many pods, which requests pass). reckoni
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.types import Fault, Topology
@@ -21,6 +22,7 @@ USUAL_UTILISATION = 0.4
 USUAL_LATENCY_MS = 20.0
 USUAL_MEMORY = 0.6
 MOST_USED = 0.98
+MOST_KEPT = 8192  # surroundings at an hour's load: ten thousand issues meet the same ones again
 LEANS = (-1, 0, 1)  # better, middle, worse
 _DOUBT = {-1: (0.75, 0.6, 1.3, 0.85), 0: (1.0, 1.0, 1.0, 1.0), 1: (1.35, 1.6, 0.6, 1.2)}  # use, share, entry_ms, memory
 _KILLED = {-1: (1.0, 0.0), 0: (1.2, 0.1), 1: (3.0, 0.3)}  # latency, failing: while containers are killed and restart
@@ -70,26 +72,36 @@ class Surroundings:
         """What isn't known exactly, at its better (-1) or worse (1) end."""
         if not lean:
             return self
-        use, share, entry, memory = _DOUBT[lean]
-        doubt = 1.0 if self.measured else 1.5
-        return replace(
-            self,
-            utilisation=min(self.utilisation * use**doubt, MOST_USED),
-            busiest=min(self.busiest * use**doubt, MOST_USED),
-            share=min(self.share * share, 1.0),
-            entry_ms=self.entry_ms * entry,
-            memory=self.memory * memory,
-        )
+        return _leant(self, lean)
 
     def busier(self, factor: float) -> "Surroundings":
         """The same under another load."""
         if factor == 1.0:
             return self
-        return replace(
-            self,
-            utilisation=min(self.utilisation * factor, MOST_USED),
-            busiest=min(self.busiest * factor, MOST_USED),
-        )
+        return _busier(self, factor)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _leant(around: Surroundings, lean: int) -> Surroundings:
+    use, share, entry, memory = _DOUBT[lean]
+    doubt = 1.0 if around.measured else 1.5
+    return replace(
+        around,
+        utilisation=min(around.utilisation * use**doubt, MOST_USED),
+        busiest=min(around.busiest * use**doubt, MOST_USED),
+        share=min(around.share * share, 1.0),
+        entry_ms=around.entry_ms * entry,
+        memory=around.memory * memory,
+    )
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _busier(around: Surroundings, factor: float) -> Surroundings:
+    return replace(
+        around,
+        utilisation=min(around.utilisation * factor, MOST_USED),
+        busiest=min(around.busiest * factor, MOST_USED),
+    )
 
 
 def visits_per_request(topology: Topology) -> dict[str, float]:
