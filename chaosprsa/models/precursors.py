@@ -19,12 +19,13 @@ import numpy.typing as npt
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
 from chaosprsa.models.calibration import Calibration, Quality
-from chaosprsa.models.evidence import Growing, growing
+from chaosprsa.models.evidence import NOTABLE, Growing, growing
 from chaosprsa.models.growth import GrowthModel
 from chaosprsa.models.training import gains, log_odds, train, usual
 from chaosprsa.models.windows import WINDOW_STEPS, Layout, Normals, horizon_steps, layout_of, rows_at
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 SHOWN = 3  # features in an evidence
 
 
@@ -39,6 +40,18 @@ class Precursor:
     probability: float
     evidence: tuple[str, ...]
     lead_time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """probability: of an onset within the horizon, shape (components, times); NaN where nothing is said.
+
+    at: the grid times, rising.
+    """
+
+    components: tuple[str, ...]
+    at: IntArray
+    probability: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +137,26 @@ class PrecursorModel:
             found[each.component] = _joined(found.get(each.component), each)
         return tuple(sorted(found.values(), key=lambda each: (-each.probability, each.component)))
 
+    def course(self, history: History, at: IntArray | None = None) -> Course:
+        """The same along a history: at each grid time (of `at`), only what came before it is seen."""
+        times = np.arange(len(history.grid)) if at is None else at
+        probability = np.full((len(history.components), len(times)), np.nan)
+        if self.calibration is not None:
+            whole = np.flatnonzero(times >= WINDOW_STEPS - 1)
+            samples = rows_at(history, self.layout, times[whole])
+            place = whole[np.searchsorted(times[whole], samples.at)]
+            probability[samples.component, place] = self.calibration(log_odds(self.classifier, samples.rows))
+        if self.growth is not None:
+            strength = self.growth.track(history, at=times).strength
+            grows = np.where(strength >= NOTABLE, self.growth.probability(strength), np.nan)
+            probability = np.fmax(probability, grows)
+        return Course(components=history.components, at=times, probability=probability)
+
     def _from_windows(self, recent: History) -> dict[str, Precursor]:
         """What the learned part says; nothing without a whole window."""
         if self.calibration is None or len(recent.grid) < WINDOW_STEPS:
             return {}
-        samples = rows_at(recent, self.layout, np.array([len(recent.grid) - 1]))
+        samples = rows_at(recent, self.layout, np.array([len(recent.grid) - 1]), along=False)
         if not len(samples.rows):
             return {}
         told = self.calibration(log_odds(self.classifier, samples.rows))
