@@ -129,6 +129,8 @@ def daily(split: Split, model: IncidentModel, seed: int) -> dict[str, Any]:
         for method, rows in forecast.items():
             brier, precision = scores(rows[:, columns], happened[:, columns])
             found |= {f"{method}.{part}.brier": brier, f"{method}.{part}.average_precision": precision}
+            found[f"{method}.{part}.mean_forecast"] = rows[:, columns].mean()
+            found[f"{method}.{part}.mean_forecast"] = rows[:, columns].mean()
         ours, theirs = forecast["ours"][:, columns], forecast["shrunk_weekday"][:, columns]
         for score, interval in paired(ours, theirs, happened[:, columns], seed).items():
             found[f"ours_minus_shrunk_weekday.{part}.{score}_90"] = interval
@@ -223,11 +225,11 @@ def report(figures: dict[str, Any]) -> None:
     print({key: value for key, value in figures.items() if key.startswith(("fitted", "test", "model"))})
     for part, words in (("any", "an incident on a day"), ("component", "a component on a day")):
         print(f"\n{words}: base rate {figures[f'{part}.base_rate']:.3f}")
-        keys = ("brier", "average_precision")
+        keys = ("brier", "average_precision", "mean_forecast")
         print(
             table(["", *keys], [[method, *(figures[f"{method}.{part}.{key}"] for key in keys)] for method in METHODS])
         )
-        for key in keys:
+        for key in keys[:2]:
             low, high = figures[f"ours_minus_shrunk_weekday.{part}.{key}_90"]
             print(f"{key}: ours minus shrunk_weekday, 90 % over weeks: {low:+.4f} to {high:+.4f}")
     keys = ("log_likelihood_per_event", "residuals_ks", "residuals_p")

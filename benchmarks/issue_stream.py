@@ -4,6 +4,9 @@ Fitted on --train; --streams streams are simulated over the time of --test, give
 the test part are read for scoring alone. One folder for both is cut in time: up to --until is fitted. Goals:
 Kolmogorov-Smirnov distance of inter-arrival times <= .10 and of durations <= .16, all streams' against what came.
 
+`ours_monthly` is the same model used as a rehearsal uses it: at each month's beginning it is given what happened until
+then (the test part's earlier months too), and simulates the month. Parameters stay as fitted.
+
 Also: incidents a day, their index of dispersion (variance over mean of days), share of days with any, share of gaps
 under an hour, and the total variation distance of components named. `fair` is the distance that as many draws of the
 truth would have to it, in the median: no model gets below that but by luck.
@@ -16,7 +19,7 @@ resampled: gaps and durations drawn from the training part as they are.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,9 +30,10 @@ from incident_forecast import DAY, Split, splits
 from scipy.stats import ks_2samp, kstest
 
 from chaosprsa.models.incidents import IncidentModel
-from chaosprsa.types import Incident
+from chaosprsa.types import Incident, Window
 
 FloatArray = npt.NDArray[np.float64]
+MONTH = timedelta(days=30)
 GOALS = {"inter_arrivals_ks": 0.10, "durations_ks": 0.16}
 SHOWN = (
     "inter_arrivals_ks",
@@ -63,6 +67,7 @@ def main() -> None:
     model = IncidentModel().fit(split.fitted, split.window, ())
     drawn = {
         "ours": [_stream(split, model.simulate(split.days, split.before, rng)) for _ in range(chosen.streams)],
+        "ours_monthly": [_monthly(model, split, rng) for _ in range(max(1, chosen.streams // 4))],
         "poisson": [_poisson(split, rng) for _ in range(chosen.streams)],
         "resampled": [_resampled(split, rng) for _ in range(chosen.streams)],
     }
@@ -79,12 +84,7 @@ def main() -> None:
 
 def compared(streams: Sequence[Stream], came: Stream) -> dict[str, float]:
     """All streams together against what came."""
-    every = Stream(
-        np.concatenate([each.gaps_h for each in streams]),
-        np.concatenate([each.durations_min for each in streams]),
-        np.concatenate([each.days for each in streams]),
-        sum((each.names for each in streams), Counter()),
-    )
+    every = _together(streams)
     apart = {
         name: every.names[name] / every.names.total() - came.names[name] / came.names.total()
         for name in every.names | came.names
@@ -116,6 +116,31 @@ def _stream(split: Split, incidents: Sequence[Incident]) -> Stream:
     names = Counter(name for each in incidents for name in (each.components or ("",)))
     by_day = np.bincount((starts_h // 24).astype(int), minlength=days)[:days]
     return Stream(np.diff(starts_h), np.array(lengths), by_day.astype(float), names)
+
+
+def _monthly(model: IncidentModel, split: Split, rng: np.random.Generator) -> Stream:
+    """Each gap belongs to the month that it begins in, so two months are simulated and gaps of the first kept."""
+    parts = []
+    start = split.days.start
+    while start < split.days.end:
+        end = min(start + MONTH, split.days.end)
+        past = (*split.before, *(each for each in split.came if each.start < start))
+        drawn = model.simulate(Window(start=start, end=end + MONTH), past, rng)
+        whole = _stream(replace(split, days=Window(start=start, end=end)), drawn)
+        inside = [each for each in drawn if each.start < end]
+        own = _stream(replace(split, days=Window(start=start, end=end)), inside)
+        parts.append(replace(own, gaps_h=whole.gaps_h[: len(inside)]))
+        start = end
+    return _together(parts)
+
+
+def _together(streams: Sequence[Stream]) -> Stream:
+    return Stream(
+        np.concatenate([each.gaps_h for each in streams]),
+        np.concatenate([each.durations_min for each in streams]),
+        np.concatenate([each.days for each in streams]),
+        sum((each.names for each in streams), Counter()),
+    )
 
 
 def _trained(split: Split) -> Stream:
