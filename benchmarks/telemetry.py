@@ -44,7 +44,6 @@ from chaosprsa.models.normals import normals_of
 from chaosprsa.models.series import wide
 from chaosprsa.models.signatures import Signature, signatures_of
 from chaosprsa.telemetry import synthesise
-from chaosprsa.telemetry.usual import past_of, usual
 from chaosprsa.types import (
     Impact,
     Incident,
@@ -360,7 +359,7 @@ def _tiles(
 
 def _features(windows: np.ndarray) -> np.ndarray:
     """Shape (windows, metrics x features); gaps are filled for the features, and counted."""
-    count, length, metrics = windows.shape
+    count, length, _ = windows.shape
     flat = windows.transpose(0, 2, 1).reshape(-1, length)
     filled = pd.DataFrame(flat.T).ffill().bfill().to_numpy().T
     steps = np.diff(flat, axis=1)
