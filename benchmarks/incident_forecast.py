@@ -80,6 +80,8 @@ def splits(options: argparse.Namespace) -> Split:
         return _split(fitted, cut, fitted, [each for each in train if each.start >= cut])
     first = min(each.start for each in test)
     fitted = tuple(each for each in train if each.start < first)
+    if not fitted:
+        raise SystemExit(f"--train has no incident before --test's first ({first:%Y-%m-%d}): nothing could be learned")
     return _split(fitted, _midnight(max(each.start for each in fitted)) + DAY, fitted, test)
 
 

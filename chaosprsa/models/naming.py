@@ -90,21 +90,28 @@ class Naming:
         """For each naming of a component by an event: its share, what raised it by memory and way, and its weight."""
         named = _rows(groups)
         every = process.excitation(times, times, float(times[0]))
+        lost = decayed(times, times[self._spread(groups) == 0], process.memories_days)
         shares, raised, weights = [], [], []
         for component, rows in named.items():
             at, share = times[rows], self._by_itself(component, times[rows], times, rows)
             same = decayed(at, at, process.memories_days)
-            near = self._near(component, at, times, named, process)
+            near = self._near(component, at, times, groups, named, process) + share * lost[:, rows]
             raised.append(np.stack([share * every[:, rows], same, near], axis=1))
             shares.append(share)
             weights.append(1.0 / np.array([max(len(groups[row]), 1) for row in rows]))
         return np.concatenate(shares), np.concatenate(raised, axis=2), np.concatenate(weights)
+
+    def _spread(self, groups: Sequence[Group]) -> FloatArray:
+        """What each component that an event names has of its way along an edge; 0 where none has an edge."""
+        reach = np.array([sum(name in self.neighbours for name in group) for group in groups], dtype=np.float64)
+        return np.divide(1.0, reach, out=np.zeros(len(groups)), where=reach > 0)
 
     def _near(
         self,
         component: str,
         at: FloatArray,
         times: FloatArray,
+        groups: Sequence[Group],
         named: Mapping[str, npt.NDArray[np.int64]],
         process: SelfExciting,
     ) -> FloatArray:
@@ -112,7 +119,9 @@ class Naming:
         found = np.zeros((len(process.memories_days), len(at)))
         for other in self.neighbours.get(component, ()):
             if other in named:
-                found += decayed(at, times[named[other]], process.memories_days) / len(self.neighbours[other])
+                rows = named[other]
+                weights = self._spread([groups[row] for row in rows]) / len(self.neighbours[other])
+                found += decayed(at, times[rows], process.memories_days, weights)
         return found
 
     def rate(
@@ -134,7 +143,8 @@ class Naming:
         every = process.excitation(at, times, since)
         before = share * (every - decayed(at, times, process.memories_days))  # what nobody saw named it as usual
         own = decayed(at, times[rows], process.memories_days) + before
-        near = self._near(component, at, times, named, process) + before
+        lost = decayed(at, times[self._spread(groups) == 0], process.memories_days)
+        near = self._near(component, at, times, groups, named, process) + before + share * lost
         raised = (
             (branching * (1 - stay - along)) @ every * share + (branching * stay) @ own + (branching * along) @ near
         )
@@ -156,13 +166,17 @@ class Naming:
         unseen = process.usual * np.exp(-max(start - since, 0.0) / memory)
         weights = np.exp(-(start - times) / memory[:, None]) / memory[:, None]
         every = unseen + weights.sum(axis=1)
-        own = {name: weights[:, rows].sum(axis=1) for name, rows in _rows(groups).items()}
+        named, spread = _rows(groups), self._spread(groups)
+        own = {name: weights[:, rows].sum(axis=1) for name, rows in named.items()}
+        along_edges = {
+            name: (weights * spread)[:, named[name]].sum(axis=1) for name in self.neighbours if name in named
+        }
+        lost = weights[:, spread == 0].sum(axis=1)
         found = {}
         for name, share in by_itself.items():
-            around = [
-                own[other] / len(self.neighbours[other]) for other in self.neighbours.get(name, ()) if other in own
-            ]
-            near = sum(around, share * unseen)
+            around = [other for other in self.neighbours.get(name, ()) if other in along_edges]
+            from_them = (along_edges[other] / len(self.neighbours[other]) for other in around)
+            near = sum(from_them, share * (unseen + lost))
             raised = (1 - stay - along) * share * every + stay * (own.get(name, 0.0) + share * unseen) + along * near
             found[name] = float(share * process.base * (end - start) + np.sum(fading * raised))
         return found
@@ -207,8 +221,12 @@ class Naming:
         return found
 
     def _neighbour(self, raiser: Group, u: float) -> Group | None:
-        near = [name for component in raiser for name in self.neighbours.get(component, ())]
-        return (near[int(u * len(near))],) if near else None
+        ways = [component for component in raiser if component in self.neighbours]
+        if not ways:
+            return None
+        place = u * len(ways)
+        near = self.neighbours[ways[int(place)]]
+        return (near[int(place % 1 * len(near))],)
 
     def as_json(self) -> dict[str, Any]:
         """What from_json takes back."""

@@ -176,15 +176,17 @@ class SelfExciting:
 _Drawn = tuple[FloatArray, IntArray, IntArray]  # times, parents, memories
 
 
-def decayed(at: FloatArray, past: FloatArray, memories_days: Sequence[float]) -> FloatArray:
-    """Sum over earlier events of exp(-age / memory) / memory, shape (memories, times); past sorted.
+def decayed(
+    at: FloatArray, past: FloatArray, memories_days: Sequence[float], weights: FloatArray | float = 1.0
+) -> FloatArray:
+    """Sum over earlier events of weight exp(-age / memory) / memory, shape (memories, times); past sorted.
 
     Ogata's recursion, done for all events at once by doubling steps (Hillis & Steele 1986).
     """
     memory = np.asarray(memories_days)[:, None]
     if not len(past) or not len(memory):
         return np.zeros((len(memory), len(at)))
-    state, reach = np.ones((len(memory), len(past))), 1
+    state, reach = np.full((len(memory), len(past)), weights), 1
     while reach < len(past):
         keep = np.exp(-(past[reach:] - past[:-reach]) / memory)
         state[:, reach:] = state[:, reach:] + keep * state[:, :-reach]

@@ -147,6 +147,19 @@ def test_incidents_go_along_call_edges_where_the_past_shows_it():
     assert model.naming.along[0] > 0.3
 
 
+def test_what_the_components_have_adds_up_to_the_whole_with_and_without_call_edges():
+    calls = Topology(services=("web", "cart", "db"), edges=(Edge(caller="web", callee="cart"),), entry="web")
+    seen = [incident(1.37 * i, ("web", "cart", "db", "")[i % 4]) for i in range(120)]
+    ahead, at = window(165, 168), [START + timedelta(days=165 + hours / 24) for hours in (0, 1, 30, 400)]
+    for topology in (None, calls):
+        model = IncidentModel().fit(seen, window(0, 165), calls.services, topology)
+        names = (*calls.services, "")
+        parts = sum(model.intensity_per_day(name, at, seen) for name in names)
+        assert parts == pytest.approx(model.intensity_per_day(None, at, seen))
+        hazards = sum(-np.log1p(-each) for each in model.probability(ahead, seen).values())
+        assert hazards == pytest.approx(-np.log1p(-model.probability_of_any(ahead, seen)))
+
+
 def test_a_probability_is_that_of_the_intensity_over_the_window():
     seen = [incident(2.3 * i, ("a", "b", "a")[i % 3], *(("b",) if i % 3 == 2 else ())) for i in range(80)]
     model = IncidentModel().fit(seen, window(0, 184), ["a", "b", "c"])
