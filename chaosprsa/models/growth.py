@@ -42,6 +42,7 @@ ALARM = 1.25  # a quarter beyond what is usual: another week has its own worst m
 ALONE = 5.0
 FAR = 20.0  # spreads; further says no more
 FLOOR = 0.005  # of a metric's level: less is no move, however steady it was
+NO_NEIGHBOURS = 1e-6  # of strength: nobody ever had a witness
 CRUMBS = 1e-6  # of a metric's level: what sums in floating point leave
 MAX_TIMES = 2000  # that are learned from, evenly over the history
 MAX_METRICS = 120
@@ -137,6 +138,13 @@ class GrowthModel:
         assert self.surprise is not None
         known = self.prior if prior is None else prior
         return np.maximum(self.surprise.posterior(strength, known) * self.trust, np.where(strength >= 0, known, np.nan))
+
+    def in_words(self) -> str:
+        """What it goes by."""
+        logs = sum(metric.startswith("log_") for metric in self.metrics)
+        those = f"{len(self.metrics)} metrics{f' ({logs} of logs)' if logs else ', none of logs,'}"
+        beside = "with their neighbours'" if self.most[1] > NO_NEIGHBOURS else "each by itself: no call graph is known"
+        return f"what grows beyond the usual is warned of, by {those} of {len(self.spreads)} components, {beside}"
 
     def as_json(self) -> dict[str, Any]:
         """What from_json takes back."""
@@ -236,7 +244,7 @@ def _strengths(
 
 def _joined(own: FloatArray, together: FloatArray, most: tuple[float, float]) -> FloatArray:
     """Strength: 1 is usual for the most moved of all, by whichever witness says more."""
-    if most[1] <= 1e-6:  # nobody has a neighbour
+    if most[1] <= NO_NEIGHBOURS:
         return own / most[0]
     return np.maximum(together / most[1], own / most[0] / ALONE)
 

@@ -116,7 +116,7 @@ class PrecursorModel:
 
     def in_words(self) -> str:
         """What the model goes by, and how good that is, in a sentence."""
-        grows = "what grows beyond the usual is warned of" if self.growth else "what grows isn't looked at"
+        grows = self.growth.in_words() if self.growth else "what grows isn't looked at: the quiet time is too short"
         if self.quality is None:
             return f"{self.refusal}; {grows}"
         return f"{self.quality.in_words()}; {grows}"
@@ -156,7 +156,7 @@ class PrecursorModel:
         """What the learned part says; nothing without a whole window."""
         if self.calibration is None or len(recent.grid) < WINDOW_STEPS:
             return {}
-        samples = rows_at(recent, self.layout, np.array([len(recent.grid) - 1]), along=False)
+        samples = rows_at(recent, self.layout, np.array([len(recent.grid) - 1]))
         if not len(samples.rows):
             return {}
         told = self.calibration(log_odds(self.classifier, samples.rows))

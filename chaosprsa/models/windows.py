@@ -25,8 +25,6 @@ Normals = Mapping[str, Mapping[str, tuple[float, float]]]  # component -> metric
 WINDOW_STEPS = 30
 RECENT_STEPS = 5
 LONG_STEPS = 120
-SETTLED_STEPS = 120  # from then on a recording's own median is what is normal in it
-MEDIAN_OF = 2000  # samples, evenly over the past: more tell no more
 HELD_STEPS = 3  # a missing sample is taken as its last known value for this long
 MAX_METRICS = 20
 MAX_Z = 50.0
@@ -123,44 +121,21 @@ def horizon_steps(horizon: timedelta, step_s: float) -> int:
     return max(1, round(horizon.total_seconds() / step_s))
 
 
-def scores(history: History, layout: Layout, components: Sequence[str], *, along: bool) -> FloatArray:
-    """Robust z-scores, shape (components, metrics, grid times); NaN where there is no sample or no normal.
-
-    along: measured from the median of what the recording has shown so far, so that a level that has moved for good
-    stops being news; else from the learned median, for a history too short to have one of its own.
-    """
+def scores(history: History, layout: Layout, components: Sequence[str]) -> FloatArray:
+    """Robust z-scores, shape (components, metrics, grid times); NaN where there is no sample or no normal."""
     found = np.full((len(components), len(layout.metrics), len(history.grid)), np.nan)
     for at, metric in enumerate(layout.metrics):
         table = measured(history, metric, layout.counters).reindex(columns=list(components)).ffill(limit=HELD_STEPS)
         known = [layout.normals.get(name, {}).get(metric, (np.nan, 1.0)) for name in components]
-        learned, spread = np.array(known).T
-        values = table.to_numpy(dtype=float)
-        found[:, at] = ((values - (so_far(values, learned) if along else learned)) / spread).T
+        middle, spread = np.array(known).T
+        found[:, at] = ((table.to_numpy(dtype=float) - middle) / spread).T
     return np.asarray(np.clip(found, -MAX_Z, MAX_Z))
 
 
-def so_far(values: FloatArray, learned: FloatArray) -> FloatArray:
-    """The median of each column up to each time, shape (times, columns); `learned` where there is too little.
-
-    Renewed whenever there is a quarter more to go by: a median of many samples hardly moves in between.
-    """
-    found = np.repeat(learned[None, :], len(values), axis=0).astype(float)
-    knot = SETTLED_STEPS
-    while knot < len(values):
-        past = values[: knot : max(1, knot // MEDIAN_OF)]
-        seen = np.isfinite(past).sum(axis=0) >= SETTLED_STEPS / 2
-        found[knot:, seen] = np.nanmedian(past[:, seen], axis=0)
-        knot += max(1, knot // 4)
-    return found
-
-
-def rows_at(history: History, layout: Layout, at: IntArray, *, along: bool = True) -> Samples:
-    """The rows of every component at these grid times (WINDOW_STEPS - 1 or later), but those without any value.
-
-    along: see `scores`.
-    """
+def rows_at(history: History, layout: Layout, at: IntArray) -> Samples:
+    """The rows of every component at these grid times (WINDOW_STEPS - 1 or later), but those without any value."""
     components = history.components
-    z = scores(history, layout, components, along=along)
+    z = scores(history, layout, components)
     shapes = ((WINDOW_STEPS, WINDOW_FEATURES), (RECENT_STEPS, RECENT_FEATURES), (LONG_STEPS, LONG_FEATURES))
     rows = np.hstack([_windows(z, width, names, at) for width, names in shapes])
     used = np.isfinite(rows).any(axis=1)
