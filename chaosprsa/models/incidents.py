@@ -25,7 +25,7 @@ from chaosprsa.models.incident_load import LoadPull
 from chaosprsa.models.incident_streams import Known, in_order, incidents_of
 from chaosprsa.models.naming import Naming
 from chaosprsa.models.selfexciting import SelfExciting
-from chaosprsa.models.shrinking import UNSEEN, shrunk
+from chaosprsa.models.shrinking import UNSEEN, prior_weight, shrunk
 from chaosprsa.types import Incident, Severity, Topology, Window
 
 FloatArray = npt.NDArray[np.float64]
@@ -268,7 +268,9 @@ def _processes(
     process = SelfExciting.fit(times, float(end - start))
     total = sum(rates.values())
     shares = {name: rate / total for name, rate in rates.items()}
-    return process, Naming.fit(times, known.groups, shares, process, topology)
+    named = Counter(group[0] for group in known.groups if group)
+    alike = prior_weight(np.array([named[name] for name in rates], dtype=np.float64), 1.0)
+    return process, Naming.fit(times, known.groups, shares, process, topology, alike)
 
 
 def _within(incidents: Sequence[Incident], window: Window) -> list[Incident]:

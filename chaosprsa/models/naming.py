@@ -20,24 +20,29 @@ from chaosprsa.types import Topology
 FloatArray = npt.NDArray[np.float64]
 Group = tuple[str, ...]
 NOTHING = ""
-URN = 2.0  # incidents' worth of belief that a component is drawn by its rate, whatever groups were seen
+LEAST_URN, MOST_URN = 2.0, 0.5  # belief in the mean rates: at least in incidents, at most as a share of those seen
 URN_DAYS = 180.0  # a group in the urn counts less by a factor of e
 STAY, ALONG = 0.3, 0.1  # prior means of the two probabilities
 PRIOR_WEIGHT = 8.0  # incidents' worth of it
 MOST_FITTED = 5_000  # incidents, the latest
+ALONG_DAYS = 7.0  # what a longer memory raises doesn't go along edges: it is a level, not a cascade
 ROUNDS = 100
 TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """groups: the urn when it was fitted, in incidents' worth. shares: of the mean rate. stay, along: by memory."""
+    """groups: the urn when it was fitted, in incidents' worth. stay, along: by memory.
+
+    shares: of the mean rate, NOTHING's too. belief: in incidents' worth, that what comes by itself is drawn by them.
+    """
 
     groups: Mapping[Group, float] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     stay: tuple[float, ...] = ()
     along: tuple[float, ...] = ()
     neighbours: Mapping[str, Group] = field(default_factory=dict)
+    belief: float = LEAST_URN
 
     @classmethod
     def fit(
@@ -47,31 +52,61 @@ class Naming:
         shares: Mapping[str, float],
         process: SelfExciting,
         topology: Topology | None = None,
+        alike: float = 0.0,
     ) -> Self:
-        """times: of the process's clock, sorted; groups: one each. shares: of all components, sum 1."""
-        empty = cls(shares=dict(sorted(shares.items())), neighbours=_neighbours(topology))
+        """times: of the process's clock, sorted; groups: one each. shares: of all components, sum 1.
+
+        alike: incidents' worth of belief in the mean that each component's rate was shrunk with.
+        """
+        nothing = sum(not group for group in groups) / (len(groups) + 1)
+        means = {**{name: share * (1 - nothing) for name, share in shares.items()}, NOTHING: nothing}
+        belief = max(LEAST_URN, min(alike * len(shares), MOST_URN * len(groups)))
+        empty = cls(shares=dict(sorted(means.items())), neighbours=_neighbours(topology), belief=belief)
         stay, along = empty._moves(times[-MOST_FITTED:], groups[-MOST_FITTED:], process)
         urn = _urn(float(times[-1]), times, groups) if len(times) else {}
         return replace(empty, groups=dict(sorted(urn.items())), stay=stay, along=along)
 
-    def _by_itself(self, component: str, at: FloatArray, times: FloatArray, own: npt.NDArray[np.int64]) -> FloatArray:
-        """The probability that an incident that comes by itself names a component; shape of `at`. own: who named it.
+    @property
+    def _unknown(self) -> float:
+        """How likely the belief names a component that nobody knew."""
+        return 1 / max(len(self.shares), 1)
 
-        Where less of the past is known than was when the urn was fitted, that one makes up for it.
+    def _believed(self) -> dict[Group, float]:
+        """The urn of the belief, of size 1: a component by its mean rate, with what was named together with it."""
+        weights = dict.fromkeys(self.shares, 1.0)
+        for group, weight in self.groups.items():
+            if group and group[0] in weights:
+                weights[group[0]] += weight
+        urn = {_group(name): share / weights[name] for name, share in self.shares.items()}
+        for group, weight in self.groups.items():
+            if group and group[0] in weights:
+                urn[group] = urn.get(group, 0.0) + self.shares[group[0]] * weight / weights[group[0]]
+        return urn
+
+    def _by_itself(
+        self,
+        believed: float,
+        at: FloatArray,
+        times: FloatArray,
+        own: npt.NDArray[np.int64],
+        fitted: float = 0.0,
+    ) -> FloatArray:
+        """The probability that an incident that comes by itself names a component; shape of `at`.
+
+        believed, fitted: how likely the belief and the urn when it was fitted name it; own: who of the past did. Where
+        less of the past is known than was when the urn was fitted, that one makes up for it.
         """
         seen, total = (URN_DAYS * decayed(at, each, (URN_DAYS,))[0] for each in (times[own], times))
         lacking = np.maximum(sum(self.groups.values()) - total, 0.0)
-        share = 0.0 if component == NOTHING else self.shares.get(component, 1 / max(len(self.shares), 1))
-        fitted = _shares(self.groups).get(component, 0.0)
-        return np.asarray((URN * share + seen + lacking * fitted) / (URN + total + lacking))
+        return np.asarray((self.belief * believed + seen + lacking * fitted) / (self.belief + total + lacking))
 
     def _moves(
         self, times: FloatArray, groups: Sequence[Group], process: SelfExciting
     ) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Of staying and going along: by expectation-maximisation over which event raised which, by what way."""
         memories = len(process.memories_days)
-        ways = (1.0, STAY, ALONG if self.neighbours else 0.0)
-        prior = np.array([[1 - sum(ways[1:]), *ways[1:]]] * memories).reshape(memories, 3)
+        along = [ALONG if self.neighbours and each < ALONG_DAYS else 0.0 for each in process.memories_days]
+        prior = np.array([[1 - STAY - each, STAY, each] for each in along]).reshape(memories, 3)
         if not memories or len(times) < 2:
             return tuple(prior[:, 1].tolist()), tuple(prior[:, 2].tolist())
         branching = np.asarray(process.branching)[:, None]
@@ -93,7 +128,8 @@ class Naming:
         lost = decayed(times, times[self._spread(groups) == 0], process.memories_days)
         shares, raised, weights = [], [], []
         for component, rows in named.items():
-            at, share = times[rows], self._by_itself(component, times[rows], times, rows)
+            at, believed = times[rows], self.shares.get(component, self._unknown)
+            share = self._by_itself(believed, at, times, rows)
             same = decayed(at, at, process.memories_days)
             near = self._near(component, at, times, groups, named, process) + share * lost[:, rows]
             raised.append(np.stack([share * every[:, rows], same, near], axis=1))
@@ -136,7 +172,8 @@ class Naming:
         """Incidents a day that name a component, at times of the process's clock, given the past's; shape of `at`."""
         named = _rows(groups)
         rows = named.get(component, np.empty(0, dtype=np.int64))
-        share = self._by_itself(component, at, times, rows)
+        believed = _shares(self._believed()).get(component, self._unknown)
+        share = self._by_itself(believed, at, times, rows, _shares(self.groups).get(component, 0.0))
         if not process.memories_days:
             return np.asarray(share * process.base)
         branching, stay, along = (np.asarray(each) for each in (process.branching, self.stay, self.along))
@@ -183,7 +220,7 @@ class Naming:
 
     def _urn_at(self, at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
         """The urn then: groups of the past, of when it was fitted where less is known, and components by rate."""
-        urn: dict[Group, float] = {(name,): URN * share for name, share in self.shares.items()}
+        urn: dict[Group, float] = {group: self.belief * share for group, share in self._believed().items()}
         parts = [_urn(at, times, groups)]
         fitted, known = sum(self.groups.values()), sum(parts[0].values())
         if fitted > known:
@@ -236,6 +273,7 @@ class Naming:
             "stay": list(self.stay),
             "along": list(self.along),
             "neighbours": {name: list(near) for name, near in self.neighbours.items()},
+            "belief": self.belief,
         }
 
     @classmethod
@@ -247,6 +285,7 @@ class Naming:
             stay=tuple(values["stay"]),
             along=tuple(values["along"]),
             neighbours={name: tuple(near) for name, near in values["neighbours"].items()},
+            belief=float(values["belief"]),
         )
 
 
@@ -257,6 +296,10 @@ def _neighbours(topology: Topology | None) -> dict[str, Group]:
         found.setdefault(edge.caller, set()).add(edge.callee)
         found.setdefault(edge.callee, set()).add(edge.caller)
     return {name: tuple(sorted(near - {name})) for name, near in sorted(found.items()) if near - {name}}
+
+
+def _group(name: str) -> Group:
+    return (name,) if name != NOTHING else ()
 
 
 def _urn(at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
