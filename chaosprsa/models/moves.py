@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-WARM_UP = timedelta(minutes=20)
+WARM_UP = timedelta(minutes=25)
 GAP = timedelta(minutes=5)  # a longer silence of everything starts a new recording, with its own warm-up
 UNKNOWN_LENGTH = timedelta(minutes=30)  # how long an incident without an end is taken to last
 LEAST_QUIET = 0.3  # with less of the history quiet, incidents are the usual
