@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.models.durations import Durations
+from chaosprsa.models.groups import Group
 from chaosprsa.models.incident_clock import DAY_S, WeekClock, seconds
-from chaosprsa.models.naming import Group
 from chaosprsa.types import Incident, Severity, Window
 
 FloatArray = npt.NDArray[np.float64]

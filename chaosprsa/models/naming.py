@@ -14,14 +14,21 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from chaosprsa.models.groups import (
+    NOTHING,
+    URN_DAYS,
+    Group,
+    group_of,
+    naming_rows,
+    naming_shares,
+    picked,
+    urn_of,
+)
 from chaosprsa.models.selfexciting import SelfExciting, decayed
 from chaosprsa.types import Topology
 
 FloatArray = npt.NDArray[np.float64]
-Group = tuple[str, ...]
-NOTHING = ""
 LEAST_URN, MOST_URN = 2.0, 0.5  # belief in the mean rates: at least in incidents, at most as a share of those seen
-URN_DAYS = 180.0  # a group in the urn counts less by a factor of e
 STAY, ALONG = 0.3, 0.1  # prior means of the two probabilities
 PRIOR_WEIGHT = 8.0  # incidents' worth of it
 MOST_FITTED = 5_000  # incidents, the latest
@@ -63,7 +70,7 @@ class Naming:
         belief = max(LEAST_URN, min(alike * len(shares), MOST_URN * len(groups)))
         empty = cls(shares=dict(sorted(means.items())), neighbours=_neighbours(topology), belief=belief)
         stay, along = empty._moves(times[-MOST_FITTED:], groups[-MOST_FITTED:], process)
-        urn = _urn(float(times[-1]), times, groups) if len(times) else {}
+        urn = urn_of(float(times[-1]), times, groups) if len(times) else {}
         return replace(empty, groups=dict(sorted(urn.items())), stay=stay, along=along)
 
     @property
@@ -77,7 +84,7 @@ class Naming:
         for group, weight in self.groups.items():
             if group and group[0] in weights:
                 weights[group[0]] += weight
-        urn = {_group(name): share / weights[name] for name, share in self.shares.items()}
+        urn = {group_of(name): share / weights[name] for name, share in self.shares.items()}
         for group, weight in self.groups.items():
             if group and group[0] in weights:
                 urn[group] = urn.get(group, 0.0) + self.shares[group[0]] * weight / weights[group[0]]
@@ -123,7 +130,7 @@ class Naming:
         self, times: FloatArray, groups: Sequence[Group], process: SelfExciting
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """For each naming of a component by an event: its share, what raised it by memory and way, and its weight."""
-        named = _rows(groups)
+        named = naming_rows(groups)
         every = process.excitation(times, times, float(times[0]))
         lost = decayed(times, times[self._spread(groups) == 0], process.memories_days)
         shares, raised, weights = [], [], []
@@ -170,10 +177,10 @@ class Naming:
         process: SelfExciting,
     ) -> FloatArray:
         """Incidents a day that name a component, at times of the process's clock, given the past's; shape of `at`."""
-        named = _rows(groups)
+        named = naming_rows(groups)
         rows = named.get(component, np.empty(0, dtype=np.int64))
-        believed = _shares(self._believed()).get(component, self._unknown)
-        share = self._by_itself(believed, at, times, rows, _shares(self.groups).get(component, 0.0))
+        believed = naming_shares(self._believed()).get(component, self._unknown)
+        share = self._by_itself(believed, at, times, rows, naming_shares(self.groups).get(component, 0.0))
         if not process.memories_days:
             return np.asarray(share * process.base)
         branching, stay, along = (np.asarray(each) for each in (process.branching, self.stay, self.along))
@@ -194,7 +201,7 @@ class Naming:
 
         None raised in between: right to the first order for a component, as another's incident may raise one on it.
         """
-        by_itself = _shares(self._urn_at(start, times, groups))
+        by_itself = naming_shares(self._urn_at(start, times, groups))
         if not process.memories_days:
             return {name: share * process.base * (end - start) for name, share in by_itself.items()}
         memory = np.asarray(process.memories_days)
@@ -203,7 +210,7 @@ class Naming:
         unseen = process.usual * np.exp(-max(start - since, 0.0) / memory)
         weights = np.exp(-(start - times) / memory[:, None]) / memory[:, None]
         every = unseen + weights.sum(axis=1)
-        named, spread = _rows(groups), self._spread(groups)
+        named, spread = naming_rows(groups), self._spread(groups)
         own = {name: weights[:, rows].sum(axis=1) for name, rows in named.items()}
         along_edges = {
             name: (weights * spread)[:, named[name]].sum(axis=1) for name in self.neighbours if name in named
@@ -221,7 +228,7 @@ class Naming:
     def _urn_at(self, at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
         """The urn then: groups of the past, of when it was fitted where less is known, and components by rate."""
         urn: dict[Group, float] = {group: self.belief * share for group, share in self._believed().items()}
-        parts = [_urn(at, times, groups)]
+        parts = [urn_of(at, times, groups)]
         fitted, known = sum(self.groups.values()), sum(parts[0].values())
         if fitted > known:
             parts.append({group: weight * (fitted - known) / fitted for group, weight in self.groups.items()})
@@ -243,7 +250,7 @@ class Naming:
         start: when the first may come; known: times and groups of the past. The urn stays as it is then.
         """
         times, past = known
-        fresh = _picked(self._urn_at(start, times, past), len(parents), rng)
+        fresh = picked(self._urn_at(start, times, past), len(parents), rng)
         way, which = rng.uniform(size=(2, len(parents)))
         found: list[Group] = []
         for number, (parent, memory) in enumerate(zip(parents, memories, strict=True)):
@@ -296,40 +303,3 @@ def _neighbours(topology: Topology | None) -> dict[str, Group]:
         found.setdefault(edge.caller, set()).add(edge.callee)
         found.setdefault(edge.callee, set()).add(edge.caller)
     return {name: tuple(sorted(near - {name})) for name, near in sorted(found.items()) if near - {name}}
-
-
-def _group(name: str) -> Group:
-    return (name,) if name != NOTHING else ()
-
-
-def _urn(at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
-    """What each group of the past counts."""
-    found: dict[Group, float] = {}
-    for group, weight in zip(groups, np.exp(-(at - times) / URN_DAYS).tolist(), strict=True):
-        found[group] = found.get(group, 0.0) + weight
-    return found
-
-
-def _shares(urn: Mapping[Group, float]) -> dict[str, float]:
-    """How likely what is drawn names each component, and NOTHING."""
-    total = sum(urn.values())
-    found = {NOTHING: 0.0}
-    for group, weight in urn.items():
-        for name in group or (NOTHING,):
-            found[name] = found.get(name, 0.0) + weight / total
-    return found
-
-
-def _picked(urn: Mapping[Group, float], count: int, rng: np.random.Generator) -> list[Group]:
-    groups, sums = list(urn), np.cumsum(list(urn.values()))
-    places = np.searchsorted(sums, rng.uniform(size=count) * sums[-1], side="right")
-    return [groups[place] for place in np.minimum(places, len(groups) - 1).tolist()]
-
-
-def _rows(groups: Sequence[Group]) -> dict[str, npt.NDArray[np.int64]]:
-    """The numbers of the events that name each component."""
-    found: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        for name in dict.fromkeys(group or (NOTHING,)):
-            found.setdefault(name, []).append(number)
-    return {name: np.array(rows, dtype=np.int64) for name, rows in sorted(found.items())}
