@@ -197,9 +197,10 @@ class Naming:
     def expected(
         self, start: float, end: float, times: FloatArray, groups: Sequence[Group], since: float, process: SelfExciting
     ) -> dict[str, float]:
-        """The integral of every component's rate from start to end (and NOTHING's), given what was before start.
+        """Of every component (and NOTHING): the first incidents that name it from start to end, given those before.
 
-        None raised in between: right to the first order for a component, as another's incident may raise one on it.
+        The integral of its rate, and of what the others' incidents in between raise on it; what its own raise comes
+        second. 1 - exp(-it) is thus its probability, but for what the raised ones raise in turn.
         """
         by_itself = naming_shares(self._urn_at(start, times, groups))
         if not process.memories_days:
@@ -223,7 +224,10 @@ class Naming:
             near = sum(from_them, share * (unseen + lost))
             raised = (1 - stay - along) * share * every + stay * (own.get(name, 0.0) + share * unseen) + along * near
             found[name] = float(share * process.base * (end - start) + np.sum(fading * raised))
-        return found
+        anywhere = process.base * (end - start) + float(np.sum(fading * every))
+        inside = 1 + memory * np.expm1(-(end - start) / memory) / (end - start) if end > start else 0.0 * memory
+        more = anywhere * float(np.sum(branching * (1 - stay - along) * inside))
+        return {name: expected + by_itself[name] * more * (1 - by_itself[name]) for name, expected in found.items()}
 
     def _urn_at(self, at: float, times: FloatArray, groups: Sequence[Group]) -> dict[Group, float]:
         """The urn then: groups of the past, of when it was fitted where less is known, and components by rate."""

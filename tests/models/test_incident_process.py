@@ -150,24 +150,34 @@ def test_incidents_go_along_call_edges_where_the_past_shows_it():
 def test_what_the_components_have_adds_up_to_the_whole_with_and_without_call_edges():
     calls = Topology(services=("web", "cart", "db"), edges=(Edge(caller="web", callee="cart"),), entry="web")
     seen = [incident(1.37 * i, ("web", "cart", "db", "")[i % 4]) for i in range(120)]
-    ahead, at = window(165, 168), [START + timedelta(days=165 + hours / 24) for hours in (0, 1, 30, 400)]
+    at = [START + timedelta(days=165 + hours / 24) for hours in (0, 1, 30, 400)]
     for topology in (None, calls):
         model = IncidentModel().fit(seen, window(0, 165), calls.services, topology)
         names = (*calls.services, "")
         parts = sum(model.intensity_per_day(name, at, seen) for name in names)
         assert parts == pytest.approx(model.intensity_per_day(None, at, seen))
-        hazards = sum(-np.log1p(-each) for each in model.probability(ahead, seen).values())
-        assert hazards == pytest.approx(-np.log1p(-model.probability_of_any(ahead, seen)))
 
 
-def test_a_probability_is_that_of_the_intensity_over_the_window():
+def test_a_probability_is_the_share_of_simulated_streams_that_have_one():
     seen = [incident(2.3 * i, ("a", "b", "a")[i % 3], *(("b",) if i % 3 == 2 else ())) for i in range(80)]
     model = IncidentModel().fit(seen, window(0, 184), ["a", "b", "c"])
-    ahead = window(184, 185)
-    grid = ahead.start.timestamp() + (np.arange(2880) + 0.5) * 30
+    ahead, rng, count = window(184, 185), np.random.default_rng(15), 3000
+    streams = [model.simulate(ahead, seen[-40:], rng) for _ in range(count)]
+    for name, told in model.probability(ahead, seen[-40:]).items():
+        share = np.mean([any(name in (each.components or ("",)) for each in stream) for stream in streams])
+        assert share == pytest.approx(told, abs=4 * np.sqrt(told * (1 - told) / count) + 1e-3)
+    told = model.probability_of_any(ahead, seen[-40:])
+    assert np.mean([bool(stream) for stream in streams]) == pytest.approx(told, abs=4 * np.sqrt(told / count))
+
+
+def test_a_probability_over_a_short_time_is_that_of_the_intensity():
+    seen = [incident(2.3 * i, ("a", "b", "a")[i % 3], *(("b",) if i % 3 == 2 else ())) for i in range(80)]
+    model = IncidentModel().fit(seen, window(0, 184), ["a", "b", "c"])
+    ahead = window(184, 184 + 1 / 144)
+    grid = ahead.start.timestamp() + np.arange(600) + 0.5
     for name, found in (*model.probability(ahead, seen).items(), (None, model.probability_of_any(ahead, seen))):
-        total = model.intensity_per_day(name, grid, seen).mean()
-        assert found == pytest.approx(-np.expm1(-total), rel=1e-3)
+        total = model.intensity_per_day(name, grid, seen).mean() / 144
+        assert found == pytest.approx(-np.expm1(-total), rel=0.01)
 
 
 def test_an_incident_of_several_components_is_one_event_that_names_each():
