@@ -100,7 +100,7 @@ class IncidentBacktest:
 class Backtest:
     """Rolling origins over one history: at each, the models saw only what lay before it.
 
-    horizon_s: how far each origin's forecasts were followed. incidents: None where there were too few, and notes say so.
+    horizon_s: how far each forecast was followed. incidents: None where there were too few, and notes say so.
     precursors: one sentence.
     """
 
