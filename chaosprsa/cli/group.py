@@ -13,6 +13,7 @@ from chaosprsa.errors import ChaosPrsaError
 COMMANDS = {
     "init": "setup",
     "learn": "learning",
+    "backtest": "backtesting",
     "issues": "learning",
     "telemetry": "telemetry",
     "alert": "alerting",
