@@ -1,6 +1,5 @@
 """The kernel's three heaps: stations by their next event, timers, and each station's jobs by what is left of them."""
 
-
 from chaosprsa.compiled import compiled
 from chaosprsa.twin.exact.fields import (
     CHILD,

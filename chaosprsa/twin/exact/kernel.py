@@ -90,7 +90,7 @@ RAN, FULL = 0, 1
 
 
 @compiled
-def run(F: Floats, I: Ints, until: float, rng: np.random.Generator) -> int:
+def play(F: Floats, I: Ints, until: float, rng: np.random.Generator) -> int:
     """Play all that is due before `until`. RAN, or FULL where the tables must grow first: then call it again.
 
     Half the records are kept free: a pod that dies may have each of its requests tried again at once.

@@ -1,6 +1,5 @@
 """Pods: they start, warm up, drain, are killed, and start again."""
 
-
 from chaosprsa.compiled import compiled
 from chaosprsa.twin.exact.calls import free_job, lose
 from chaosprsa.twin.exact.fields import (

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chaosprsa.compiled import compiled
 from chaosprsa.errors import BadInput
 from chaosprsa.twin.exact import fields as f
-from chaosprsa.twin.exact.kernel import FULL, run, settle
+from chaosprsa.twin.exact import orders
+from chaosprsa.twin.exact.kernel import FULL
 from chaosprsa.twin.exact.memory import Floats, Ints
 from chaosprsa.twin.exact.network import Network
-from chaosprsa.twin.exact.pods import drain_pod, end_pod, pod_is_ready, start_pod
-from chaosprsa.twin.exact.stations import bring_up, plan_next
 from chaosprsa.twin.exact.tables import grow, memory_of
 
 
@@ -49,7 +47,7 @@ class Simulation:
         self._answers = slice(int(self._memory.I[f.ANSWERS]), int(self._memory.I[f.ANSWERS]) + len(times))
         for service in network.services:
             for pod in self._memory.pods[service.name][: service.replicas].tolist():
-                pod_is_ready(self._memory.F, self._memory.I, pod, 0.0)
+                self._order(orders.MAKE_READY, pod)
 
     @property
     def latency_s(self) -> Floats:
@@ -63,38 +61,36 @@ class Simulation:
 
     def advance(self, until_s: float) -> None:
         """Play all that is due before `until_s`."""
-        while run(self._memory.F, self._memory.I, until_s, self._rng) == FULL:
+        while orders.run(self._memory.F, self._memory.I, until_s, self._rng) == FULL:
             grow(self._memory)
         self.now_s = max(self.now_s, until_s)
 
     def scale(self, service: str, replicas: int) -> None:
         """Pods start (after the start delay) or drain, the youngest first, until there are so many."""
-        at, pods = self._at(service), self._memory.pods[service]
+        self._at(service)
+        pods = self._memory.pods[service]
         if not 0 <= replicas <= len(pods):
             raise BadInput(f"{service}: {replicas} replicas were asked for, the twin was made for 0 to {len(pods)}")
         state = self._memory.I[pods + f.STATE]
         here = np.isin(state, (f.STARTING, f.READY))
         for pod in pods[state == f.ABSENT][: max(0, replicas - int(here.sum()))].tolist():
-            start_pod(self._memory.F, self._memory.I, pod, self.now_s, float(self._memory.F[at + f.START_DELAY]))
+            self._order(orders.START, pod)
         youngest = pods[here][np.lexsort((-pods[here], state[here] == f.READY))]
         for pod in youngest[: max(0, len(youngest) - replicas)].tolist():
-            drain_pod(self._memory.F, self._memory.I, pod)
+            self._order(orders.DRAIN, pod)
 
     def kill(self, service: str, count: int, comes_back: bool = True) -> None:
         """The first ready pods die with what is in them; a controller starts others at once, or none."""
         at, memory = self._at(service), self._memory
         first, ready = memory.I[at + f.FIRST_READY], memory.I[at + f.READY_PODS]
         for pod in memory.I[first : first + ready][:count].tolist():
-            end_pod(memory.F, memory.I, pod, self.now_s)
-            if comes_back:
-                start_pod(memory.F, memory.I, pod, self.now_s, float(memory.F[at + f.START_DELAY]))
-            settle(memory.F, memory.I, self.now_s, self._rng)
+            self._order(orders.REPLACE if comes_back else orders.END, pod)
 
     def set_cores(self, service: str, cores: float) -> None:
         """Every pod's CPU limit, in place."""
         self._at(service)
-        stations = self._memory.I[self._memory.pods[service] + f.CPU]
-        _set_cores(self._memory.F, self._memory.I, stations, cores, self.now_s)
+        for pod in self._memory.pods[service].tolist():
+            self._order(orders.SET_CORES, pod, cores)
 
     def set_memory_limit(self, service: str, mib: float) -> None:
         """Every pod's memory limit; what is over it dies with the next request."""
@@ -120,7 +116,8 @@ class Simulation:
         services = np.array(list(self._memory.services.values()))
         every = list(self._memory.pods.values())
         stations = [I[pods + f.CPU] for pods in every]
-        _bring_all_up(F, I, np.concatenate(stations), self.now_s)
+        for pod in np.concatenate(every).tolist():
+            self._order(orders.BRING_UP, pod)
         arrived, answered, lost, refused, time_s, kills = (F[services + field].copy() for field in f.STATISTICS)
         found = Seen(
             span_s=self.now_s - self._seen_at,
@@ -142,23 +139,10 @@ class Simulation:
         self._seen_at = self.now_s
         return found
 
+    def _order(self, what: int, pod: int, number: float = 0.0) -> None:
+        orders.order(self._memory.F, self._memory.I, what, pod, number, self.now_s, self._rng)
+
     def _at(self, service: str) -> int:
         """Raises BadInput for a service that is not there."""
         self.network.index(service)
         return self._memory.services[service]
-
-
-@compiled
-def _set_cores(F: Floats, I: Ints, stations: Ints, cores: float, now: float) -> None:
-    for q in stations:
-        bring_up(F, I, q, now)
-        used = F[q + f.CORES] * F[q + f.PERIOD] - F[q + f.QUOTA]
-        F[q + f.CORES] = cores
-        F[q + f.QUOTA] = cores * F[q + f.PERIOD] - used
-        plan_next(F, I, q)
-
-
-@compiled
-def _bring_all_up(F: Floats, I: Ints, stations: Ints, now: float) -> None:
-    for q in stations:
-        bring_up(F, I, q, now)
