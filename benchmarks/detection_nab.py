@@ -5,9 +5,9 @@ python benchmarks/detection_nab.py --train ../shared/data/nab --test ../shared/d
 Three thresholds are reported, each one for all series. `score`: NAB's own procedure, the threshold that is best on the
 very labels it is scored by; the published figures are made so, and only this one compares with them. `trained`: best on
 --train; where --train is --test, best on all groups of series but the one scored (groups: the part of a name before the
-slash). `rule`: the detector's own for at most 3 surprising samples in 1,000 normal ones, no label seen. Published, on all 58
-files: ARTime 74.9, HTM 70.5, CAD OSE 69.9, Skyline 58.2, KNN-CAD 58.0, relative entropy 54.6, windowed Gaussian 39.6,
-random 11. The baselines here are scored in the same run on the files given, which may be a part of the 58.
+slash). `rule`: the detector's own for at most 3 surprising samples in 1,000 normal ones, no label seen. Published, on
+all 58 files: ARTime 74.9, HTM 70.5, CAD OSE 69.9, Skyline 58.2, KNN-CAD 58.0, relative entropy 54.6, windowed Gaussian
+39.6, random 11. The baselines here are scored in the same run on the files given, which may be a part of the 58.
 """
 
 import math
