@@ -3,7 +3,7 @@
 import numpy as np
 
 from chaosprsa.compiled import compiled
-from chaosprsa.twin.exact.draws import drawn
+from chaosprsa.twin.exact.draws import drawn, uniform
 from chaosprsa.twin.exact.fields import (
     AHEAD,
     ARRIVED,
@@ -102,7 +102,7 @@ def new_job(F: Floats, I: Ints, service: int, parent: int, call: int, request: i
     )
     I[job + PENDING], I[job + AT_CALL], I[job + FAILED], I[job + ORPHAN] = 0, 0, 0, 0
     I[job + ATTEMPT], I[job + HIT] = 0, 0
-    I[job + CHILD], I[job + SIBLING], I[job + NEXT], I[job + PREVIOUS], I[job + AHEAD] = -1, -1, -1, -1, -1
+    I[job + CHILD], I[job + SIBLING] = -1, -1
     I[job + PARENT_STAMP] = I[parent + STAMP] if parent >= 0 else 0
     F[job + CAME] = now
     return job
@@ -134,7 +134,7 @@ def lose(F: Floats, I: Ints, job: int) -> None:
 
 
 @compiled
-def chosen_pod(F: Floats, I: Ints, service: int, rng: np.random.Generator) -> int:
+def chosen_pod(F: Floats, I: Ints, service: int) -> int:
     """A ready pod, each as likely or by its weight; -1 where there is none."""
     ready = I[service + READY_PODS]
     first = I[service + FIRST_READY]
@@ -143,11 +143,11 @@ def chosen_pod(F: Floats, I: Ints, service: int, rng: np.random.Generator) -> in
     if ready == 1:
         return I[first]
     if not I[service + WEIGHTED]:
-        return I[first + int(rng.random() * ready)]
+        return I[first + int(uniform(I) * ready)]
     total = 0.0
     for at in range(first, first + ready):
         total += F[I[at] + WEIGHT]
-    left = rng.random() * total
+    left = uniform(I) * total
     for at in range(first, first + ready):
         left -= F[I[at] + WEIGHT]
         if left < 0:
@@ -156,11 +156,11 @@ def chosen_pod(F: Floats, I: Ints, service: int, rng: np.random.Generator) -> in
 
 
 @compiled
-def enter(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) -> None:
+def enter(F: Floats, I: Ints, job: int, now: float) -> None:
     """A job arrives at its service: a pod takes it and its work begins, or it is refused."""
     service = I[job + SERVICE]
     F[service + ARRIVED] += 1
-    pod = chosen_pod(F, I, service, rng)
+    pod = chosen_pod(F, I, service)
     if pod < 0 or I[pod + COUNT] >= I[service + QUEUE_LIMIT]:
         F[service + REFUSED] += 1
         lose(F, I, job)
@@ -171,12 +171,12 @@ def enter(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) ->
         I[head + PREVIOUS] = job
     I[pod + JOBS] = job
     I[pod + COUNT] += 1
-    work = drawn(F[service + DEMAND], F[service + DEMAND_CV2], rng)
+    work = drawn(I, F[service + DEMAND], F[service + DEMAND_CV2])
     hits = F[service + HIT_SHARE]
     if hits > 0:
         fill = F[service + FILL]
         warm = 1.0 - np.exp(-F[pod + SERVED] / fill) if fill > 0 else 1.0
-        if rng.random() < hits * warm:
+        if uniform(I) < hits * warm:
             I[job + HIT] = 1
             work *= F[service + HIT_WORK]
     F[pod + SERVED] += 1
@@ -205,7 +205,7 @@ def leave_pod(F: Floats, I: Ints, job: int) -> None:
 
 
 @compiled
-def place_call(F: Floats, I: Ints, parent: int, call: int, attempt: int, now: float, rng: np.random.Generator) -> None:
+def place_call(F: Floats, I: Ints, parent: int, call: int, attempt: int, now: float) -> None:
     """Make one attempt at a call: past the breaker, with a connection, to a pod."""
     job = new_job(F, I, I[call + CALLEE], parent, call, I[parent + REQUEST], now)
     I[job + ATTEMPT] = attempt
@@ -221,7 +221,7 @@ def place_call(F: Floats, I: Ints, parent: int, call: int, attempt: int, now: fl
             _wait(F, I, pool, job)
             return
         I[pool + IN_USE] += 1
-    enter(F, I, job, now, rng)
+    enter(F, I, job, now)
 
 
 @compiled
@@ -236,7 +236,7 @@ def _pool_of(F: Floats, I: Ints, parent: int, call: int) -> int:
 
 @compiled
 def _wait(F: Floats, I: Ints, pool: int, job: int) -> None:
-    I[job + STAGE] = FOR_CONNECTION
+    I[job + STAGE], I[job + AHEAD] = FOR_CONNECTION, -1
     tail = I[pool + POOL_TAIL]
     if tail >= 0:
         I[tail + AHEAD] = job
@@ -246,7 +246,7 @@ def _wait(F: Floats, I: Ints, pool: int, job: int) -> None:
 
 
 @compiled
-def hang_up(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) -> None:
+def hang_up(F: Floats, I: Ints, job: int, now: float) -> None:
     """Give a call's connection back; the next that waits for it and is still wanted takes it."""
     parent, call = I[job + PARENT], I[job + CALL]
     if call < 0 or parent < 0 or I[parent + STAMP] != I[job + PARENT_STAMP]:
@@ -265,7 +265,7 @@ def hang_up(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) 
             free_job(F, I, other)
             continue
         I[pool + IN_USE] += 1
-        enter(F, I, other, now, rng)
+        enter(F, I, other, now)
         return
 
 

@@ -5,9 +5,9 @@ fields begin, in both; `F[pod + SERVED]`, `I[job + POD]`. A handle of -1 is none
 that a compiled function is given costs it time at each call.
 """
 
-# the header: counts and where regions begin
+# the header: counts, where regions begin, the state of the random numbers
 ARRIVAL, FREE_HEAD, TIMERS, STACKED, RECORDS, RECORDS_LEFT = range(6)
-HEAP, STATIONS, TIMER, TIMER_ROOM, STACK, ARRIVALS, REQUESTS, ANSWERS, ENTRY = range(6, 15)
+HEAP, STATIONS, TIMER, TIMER_ROOM, STACK, ARRIVALS, REQUESTS, ANSWERS, ENTRY, RANDOM = range(6, 16)
 HEADER = 16
 
 # jobs, F: when it is done on its station's own clock, or its work while it waits there; when it came
@@ -21,11 +21,11 @@ JOB = 20
 # a job's stages
 FREE, AT_CPU, AT_STORAGE, DELAYED, CALLING, AT_NETWORK, FINISHING, FOR_CONNECTION, BACKING_OFF = range(9)
 
-# stations, F: processor sharing with at most one core a job. CLOCK: work done for each job so far; DUE: its next event
-DUE, CLOCK, LAST, CORES, SPEED, MOST_CORES, PERIOD, PERIOD_END, QUOTA, BUSY, THROTTLED_S = range(11)
+# stations, F: processor sharing with at most one core a job. CLOCK: work done for each job so far
+CLOCK, LAST, CORES, SPEED, MOST_CORES, PERIOD, PERIOD_END, QUOTA, BUSY, THROTTLED_S = range(10)
 # stations, I
 ACTIVE, MOST, ROOT, HEAD, TAIL, PLACE, STOPPED, PERIODS_STOPPED = range(8)
-STATION = 12
+STATION = 10
 
 # pods, F and I
 SERVED, WEIGHT = range(2)

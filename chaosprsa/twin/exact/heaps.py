@@ -3,7 +3,6 @@
 from chaosprsa.compiled import compiled
 from chaosprsa.twin.exact.fields import (
     CHILD,
-    DUE,
     HEAP,
     KEY,
     PLACE,
@@ -18,35 +17,40 @@ from chaosprsa.twin.exact.memory import Floats, Ints
 
 @compiled
 def put_due(F: Floats, I: Ints, station: int, time: float) -> None:
-    """Move a station to where its new time belongs (an indexed binary heap)."""
+    """Move a station to where its new time belongs: an indexed binary heap, times in F, stations in I.
+
+    Behind the last place stands a time that never comes, so that each place has a right neighbour to look at.
+    """
     heap = I[HEAP]
     at = I[station + PLACE]
-    if time < F[station + DUE]:
+    if time < F[heap + at]:
         while at > 0:
             up = (at - 1) >> 1
-            other = I[heap + up]
-            if F[other + DUE] <= time:
+            if F[heap + up] <= time:
                 break
-            I[heap + at] = other
-            I[other + PLACE] = at
+            _move_station(F, I, heap, up, at)
             at = up
     else:
         size = I[STATIONS]
-        while True:
-            down = 2 * at + 1
-            if down >= size:
+        down = 2 * at + 1
+        while down < size:
+            down += int(F[heap + down + 1] < F[heap + down])
+            if F[heap + down] >= time:
                 break
-            if down + 1 < size and F[I[heap + down + 1] + DUE] < F[I[heap + down] + DUE]:
-                down += 1
-            other = I[heap + down]
-            if F[other + DUE] >= time:
-                break
-            I[heap + at] = other
-            I[other + PLACE] = at
+            _move_station(F, I, heap, down, at)
             at = down
+            down = 2 * at + 1
+    F[heap + at] = time
     I[heap + at] = station
     I[station + PLACE] = at
-    F[station + DUE] = time
+
+
+@compiled
+def _move_station(F: Floats, I: Ints, heap: int, source: int, target: int) -> None:
+    F[heap + target] = F[heap + source]
+    station = I[heap + source]
+    I[heap + target] = station
+    I[station + PLACE] = target
 
 
 @compiled

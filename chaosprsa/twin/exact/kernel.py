@@ -15,7 +15,7 @@ from chaosprsa.twin.exact.calls import (
     place_call,
     tried_again,
 )
-from chaosprsa.twin.exact.draws import drawn
+from chaosprsa.twin.exact.draws import drawn, uniform
 from chaosprsa.twin.exact.fields import (
     ANSWERED,
     ANSWERS,
@@ -26,6 +26,7 @@ from chaosprsa.twin.exact.fields import (
     AT_NETWORK,
     AT_STORAGE,
     ATTEMPT,
+    BREAK_SHARE,
     CALL,
     CALL_CELLS,
     CALL_TIMEOUT,
@@ -36,13 +37,14 @@ from chaosprsa.twin.exact.fields import (
     DELAY_OVER,
     DELAYED,
     DONE,
-    DUE,
+    DRAINING,
     ENTRY,
     ERROR,
     FAILED,
     FAILING,
     FINISHING,
     FIRST_CALL,
+    FIRST_POOL,
     FOR_CONNECTION,
     GROUP,
     HEAP,
@@ -72,6 +74,7 @@ from chaosprsa.twin.exact.fields import (
     STAGE,
     STAMP,
     START_DELAY,
+    STATE,
     STORAGE,
     STORAGE_S,
     TIME_S,
@@ -90,7 +93,7 @@ RAN, FULL = 0, 1
 
 
 @compiled
-def play(F: Floats, I: Ints, until: float, rng: np.random.Generator) -> int:
+def play(F: Floats, I: Ints, until: float) -> int:
     """Play all that is due before `until`. RAN, or FULL where the tables must grow first: then call it again.
 
     Half the records are kept free: a pod that dies may have each of its requests tried again at once.
@@ -100,7 +103,7 @@ def play(F: Floats, I: Ints, until: float, rng: np.random.Generator) -> int:
             return FULL
         at = F[I[ARRIVALS] + I[ARRIVAL]] if I[ARRIVAL] < I[REQUESTS] else np.inf
         station = I[I[HEAP]]
-        due = F[station + DUE]
+        due = F[I[HEAP]]
         timer = F[I[TIMER]] if I[TIMERS] > 0 else np.inf
         now = min(at, due, timer)
         if now >= until:
@@ -108,32 +111,33 @@ def play(F: Floats, I: Ints, until: float, rng: np.random.Generator) -> int:
         if due <= at and due <= timer:
             job = fire(F, I, station, now)
             if job >= 0:
-                _served(F, I, job, now, rng)
+                _served(F, I, job, now)
         elif at <= timer:
             job = new_job(F, I, I[ENTRY], -1, -1, I[ARRIVAL], now)
             I[ARRIVAL] += 1
-            enter(F, I, job, now, rng)
+            enter(F, I, job, now)
         else:
             what, whom, stamp = I[I[TIMER]], I[I[TIMER] + 1], I[I[TIMER] + 2]
             drop_timer(F, I)
-            _timed(F, I, what, whom, stamp, now, rng)
-        settle(F, I, now, rng)
+            _timed(F, I, what, whom, stamp, now)
+        if I[STACKED] > 0:
+            settle(F, I, now)
 
 
 @compiled
-def settle(F: Floats, I: Ints, now: float, rng: np.random.Generator) -> None:
+def settle(F: Floats, I: Ints, now: float) -> None:
     """Go on with every job that has somewhere to go at once."""
     while I[STACKED] > 0:
         I[STACKED] -= 1
         job = I[I[STACK] + I[STACKED]]
         if I[job + STAGE] == CALLING:
-            _call(F, I, job, now, rng)
+            _call(F, I, job, now)
         if I[job + STAGE] == FINISHING:
-            _finish(F, I, job, now, rng)
+            _finish(F, I, job, now)
 
 
 @compiled
-def _served(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) -> None:
+def _served(F: Floats, I: Ints, job: int, now: float) -> None:
     """A job is done at a station: storage, then waiting, then its calls; after the network it is done."""
     service = I[job + SERVICE]
     stage = I[job + STAGE]
@@ -144,11 +148,11 @@ def _served(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) 
     storage = I[I[job + POD] + STORAGE]
     if stage == AT_CPU and storage >= 0 and not I[job + HIT]:
         I[job + STAGE] = AT_STORAGE
-        join(F, I, storage, job, drawn(F[service + STORAGE_S], 1.0, rng), now)
+        join(F, I, storage, job, drawn(I, F[service + STORAGE_S], 1.0), now)
         return
     pause = F[service + SLOWER]
     if not I[job + HIT]:
-        pause += drawn(F[service + WAIT], F[service + WAIT_CV2], rng)
+        pause += drawn(I, F[service + WAIT], F[service + WAIT_CV2])
     if pause > 0:
         I[job + STAGE] = DELAYED
         push_timer(F, I, now + pause, DELAY_OVER, job, I[job + STAMP])
@@ -158,7 +162,7 @@ def _served(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) 
 
 
 @compiled
-def _call(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) -> None:
+def _call(F: Floats, I: Ints, job: int, now: float) -> None:
     """The next group of calls, side by side; when none is left, the answer goes out over the network."""
     service = I[job + SERVICE]
     call = I[job + AT_CALL]
@@ -170,10 +174,10 @@ def _call(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) ->
     while call < last and not I[job + FAILED]:
         group = I[call + GROUP]
         while call < last and I[call + GROUP] == group:
-            if F[call + CHANCE] >= 1.0 or rng.random() < F[call + CHANCE]:
+            if F[call + CHANCE] >= 1.0 or uniform(I) < F[call + CHANCE]:
                 earn_token(F, I, call)
                 I[job + PENDING] += 1
-                place_call(F, I, job, call, 0, now, rng)
+                place_call(F, I, job, call, 0, now)
             call += CALL_CELLS
         I[job + AT_CALL] = call
         if I[job + PENDING] > 0:
@@ -181,17 +185,17 @@ def _call(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) ->
     network = I[I[job + POD] + NETWORK]
     if network >= 0 and not I[job + FAILED]:
         I[job + STAGE] = AT_NETWORK
-        join(F, I, network, job, drawn(F[service + NETWORK_S], 1.0, rng), now)
+        join(F, I, network, job, drawn(I, F[service + NETWORK_S], 1.0), now)
     else:
         I[job + STAGE] = FINISHING
 
 
 @compiled
-def _finish(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) -> None:
+def _finish(F: Floats, I: Ints, job: int, now: float) -> None:
     """A job ends: its pod, its caller or its user hear of it."""
     service, pod = I[job + SERVICE], I[job + POD]
     failing = 1.0 - (1.0 - F[service + ERROR]) * (1.0 - F[service + FAILING])
-    if failing > 0 and not I[job + FAILED] and rng.random() < failing:
+    if failing > 0 and not I[job + FAILED] and uniform(I) < failing:
         I[job + FAILED] = 1
     failed = I[job + FAILED]
     if failed:
@@ -201,25 +205,28 @@ def _finish(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) 
         F[service + TIME_S] += now - F[job + CAME]
     if pod >= 0:
         leave_pod(F, I, job)
-        retire_if_empty(F, I, pod)
+        if I[pod + STATE] == DRAINING:
+            retire_if_empty(F, I, pod)
     if I[job + PARENT] < 0:
         request = I[job + REQUEST]
         F[I[ANSWERS] + request] = now - F[I[ARRIVALS] + request]
         I[I[ANSWERS] + request] = LOST_ANSWER if failed else ANSWERED
     else:
-        _answer(F, I, job, failed, now, rng)
+        _answer(F, I, job, failed, now)
     free_job(F, I, job)
 
 
 @compiled
-def _answer(F: Floats, I: Ints, job: int, failed: int, now: float, rng: np.random.Generator) -> None:
+def _answer(F: Floats, I: Ints, job: int, failed: int, now: float) -> None:
     """Tell the caller, unless it has given up or died."""
     parent, call = I[job + PARENT], I[job + CALL]
     if I[job + ORPHAN] or I[parent + STAMP] != I[job + PARENT_STAMP]:
         return
     if call >= 0:
-        hang_up(F, I, job, now, rng)
-        heard(F, I, call, failed, now)
+        if I[call + FIRST_POOL] >= 0:
+            hang_up(F, I, job, now)
+        if F[call + BREAK_SHARE] <= 1.0:
+            heard(F, I, call, failed, now)
     else:
         call = -1 - call
     if failed and tried_again(F, I, parent, call, I[job + ATTEMPT], now):
@@ -238,7 +245,7 @@ def _one_less(F: Floats, I: Ints, parent: int, failed: int) -> None:
 
 
 @compiled
-def _timed(F: Floats, I: Ints, what: int, whom: int, stamp: int, now: float, rng: np.random.Generator) -> None:
+def _timed(F: Floats, I: Ints, what: int, whom: int, stamp: int, now: float) -> None:
     """A timer rings; it means nothing where who set it is gone."""
     if what >= POD_READY:
         if I[whom + POD_STAMP] == stamp:
@@ -250,11 +257,11 @@ def _timed(F: Floats, I: Ints, what: int, whom: int, stamp: int, now: float, rng
         I[whom + STAGE] = CALLING
         go_on(F, I, whom)
     elif what == CALL_TIMEOUT:
-        _give_up(F, I, whom, now, rng)
+        _give_up(F, I, whom, now)
     else:
         parent = I[whom + PARENT]
         if I[parent + STAMP] == I[whom + PARENT_STAMP]:
-            place_call(F, I, parent, I[whom + CALL], I[whom + ATTEMPT], now, rng)
+            place_call(F, I, parent, I[whom + CALL], I[whom + ATTEMPT], now)
         free_job(F, I, whom)
 
 
@@ -272,13 +279,13 @@ def _pod_timed(F: Floats, I: Ints, what: int, pod: int, now: float) -> None:
 
 
 @compiled
-def _give_up(F: Floats, I: Ints, job: int, now: float, rng: np.random.Generator) -> None:
+def _give_up(F: Floats, I: Ints, job: int, now: float) -> None:
     """A caller stops waiting; what it called goes on working for nobody."""
     parent, call = I[job + PARENT], I[job + CALL]
     if I[job + ORPHAN] or I[parent + STAMP] != I[job + PARENT_STAMP]:
         return
     if I[job + STAGE] != FOR_CONNECTION:
-        hang_up(F, I, job, now, rng)
+        hang_up(F, I, job, now)
     I[job + ORPHAN] = 1
     heard(F, I, call, 1, now)
     if not tried_again(F, I, parent, call, I[job + ATTEMPT], now):

@@ -1,7 +1,5 @@
 """What is asked of the kernel from outside: play on, or do something to a pod. Arrays come in, addresses go on."""
 
-import numpy as np
-
 from chaosprsa.compiled import compiled
 from chaosprsa.twin.exact.fields import CORES, CPU, OF, PERIOD, QUOTA, START_DELAY
 from chaosprsa.twin.exact.kernel import play, settle
@@ -13,13 +11,13 @@ MAKE_READY, START, DRAIN, END, REPLACE, SET_CORES, BRING_UP = range(7)
 
 
 @compiled
-def run(floats: Floats, ints: Ints, until: float, rng: np.random.Generator) -> int:
+def run(floats: Floats, ints: Ints, until: float) -> int:
     """Play all that is due before `until`: kernel.play's RAN or FULL."""
-    return play(bare(floats), bare(ints), until, rng)
+    return play(bare(floats), bare(ints), until)
 
 
 @compiled
-def order(floats: Floats, ints: Ints, what: int, pod: int, number: float, now: float, rng: np.random.Generator) -> None:
+def order(floats: Floats, ints: Ints, what: int, pod: int, number: float, now: float) -> None:
     """One of the above to a pod; number: the cores of SET_CORES."""
     F, I = bare(floats), bare(ints)  # the kernel's names
     delay = F[I[pod + OF] + START_DELAY]
@@ -37,7 +35,7 @@ def order(floats: Floats, ints: Ints, what: int, pod: int, number: float, now: f
         end_pod(F, I, pod, now)
         if what == REPLACE:
             start_pod(F, I, pod, now, delay)
-        settle(F, I, now, rng)
+        settle(F, I, now)
 
 
 @compiled

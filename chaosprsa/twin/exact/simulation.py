@@ -42,7 +42,7 @@ class Simulation:
         times = np.asarray(arrivals, dtype=float)
         if times.ndim != 1 or (len(times) and (times[0] < 0 or np.any(np.diff(times) < 0))):
             raise BadInput("arrivals: expected one row of times from 0 on that never fall, in seconds")
-        self.network, self.now_s, self._rng, self._seen_at = network, 0.0, rng, 0.0
+        self.network, self.now_s, self._seen_at = network, 0.0, 0.0
         self._memory = memory_of(network, times, rng)
         self._answers = slice(int(self._memory.I[f.ANSWERS]), int(self._memory.I[f.ANSWERS]) + len(times))
         for service in network.services:
@@ -61,7 +61,7 @@ class Simulation:
 
     def advance(self, until_s: float) -> None:
         """Play all that is due before `until_s`."""
-        while orders.run(self._memory.F, self._memory.I, until_s, self._rng) == FULL:
+        while orders.run(self._memory.F, self._memory.I, until_s) == FULL:
             grow(self._memory)
         self.now_s = max(self.now_s, until_s)
 
@@ -140,7 +140,7 @@ class Simulation:
         return found
 
     def _order(self, what: int, pod: int, number: float = 0.0) -> None:
-        orders.order(self._memory.F, self._memory.I, what, pod, number, self.now_s, self._rng)
+        orders.order(self._memory.F, self._memory.I, what, pod, number, self.now_s)
 
     def _at(self, service: str) -> int:
         """Raises BadInput for a service that is not there."""

@@ -52,7 +52,7 @@ def bring_up(F: Floats, I: Ints, q: int, now: float) -> None:
     F[q + LAST] = now
     used = cores_used(F, I, q)
     if used > 0 and passed > 0:
-        F[q + CLOCK] += passed * used * F[q + SPEED] / I[q + ACTIVE]
+        F[q + CLOCK] += passed * F[q + SPEED] * (used / I[q + ACTIVE])
         F[q + BUSY] += passed * used
     if I[q + STOPPED]:
         F[q + THROTTLED_S] += passed
@@ -116,12 +116,12 @@ def fire(F: Floats, I: Ints, q: int, now: float) -> int:
     """What is due at a station: the job that is done, or -1 where its quota ended or began."""
     bring_up(F, I, q, now)
     used = cores_used(F, I, q)
+    root = I[q + ROOT]
     if used == 0:
         plan_next(F, I, q)
         return -1
-    root = I[q + ROOT]
-    left = (F[root + KEY] - F[q + CLOCK]) * I[q + ACTIVE] / (used * F[q + SPEED])
-    if left > 1e-9 * max(1.0, now) * 1e-3:
+    left = (F[root + KEY] - F[q + CLOCK]) * I[q + ACTIVE]
+    if left > SOON * max(1.0, now) * used * F[q + SPEED]:
         if F[q + PERIOD] > 0 and F[q + QUOTA] <= SOON * 10 and used > F[q + CORES]:
             I[q + STOPPED] = 1
             I[q + PERIODS_STOPPED] += 1

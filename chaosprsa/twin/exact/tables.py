@@ -31,6 +31,7 @@ def memory_of(network: Network, arrivals: Floats, rng: np.random.Generator) -> M
     header = memory.I
     header[[f.HEAP, f.STATIONS, f.ENTRY]] = places.heap, len(places.stations), places.services[network.entry]
     header[[f.ARRIVALS, f.ANSWERS, f.REQUESTS]] = places.arrivals, places.answers, len(arrivals)
+    header[f.RANDOM] = rng.integers(-(1 << 63), 1 << 63)
     memory.F[places.arrivals : places.arrivals + len(arrivals)] = arrivals
     memory.F[places.answers : places.answers + len(arrivals)] = np.nan
     for service in network.services:
@@ -38,9 +39,9 @@ def memory_of(network: Network, arrivals: Floats, rng: np.random.Generator) -> M
         _write_pods(memory, service, places, rng)
         for at, call in places.calls[service.name]:
             _write_call(memory, at, call, places)
+    memory.F[places.heap : places.heap + len(places.stations) + 1] = np.inf
     for rank, station in enumerate(places.stations):
         header[places.heap + rank], header[station + f.PLACE] = station, rank
-        memory.F[station + f.DUE] = np.inf
     header[f.FREE_HEAD] = -1
     _append_records(memory, FIRST_RECORDS)
     return memory
@@ -78,7 +79,7 @@ class _Places:
             for kind in _kinds(service)
         }
         self.ready = {service.name: self._next(service.pods) for service in network.services}
-        self.heap = self._next(len(self.stations))
+        self.heap = self._next(len(self.stations) + 1)
         self.arrivals, self.answers = self._next(requests), self._next(requests)
 
     def _next(self, cells: int) -> int:
