@@ -14,6 +14,7 @@ COMMANDS = {
     "init": "setup",
     "learn": "learning",
     "backtest": "backtesting",
+    "detect": "detecting",
     "issues": "learning",
     "telemetry": "telemetry",
     "alert": "alerting",
