@@ -4,8 +4,8 @@ The normal form is long: one row a sample, columns timestamp (datetime64[ms, UTC
 so that a name is kept once), value, sorted by (component, metric, timestamp). Call edges are components named "a->b".
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from chaosprsa.errors import NotEnoughHistory
-from chaosprsa.types import Incident, Topology, Window
+from chaosprsa.types import Incident, LogTemplate, Topology, Window
 
 COLUMNS = ("timestamp", "component", "metric", "value")
 EDGE = "->"
@@ -26,12 +26,16 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """metrics: the normal form, cleaned. topology: None where nobody knows it. notes: what was mended, in words."""
+    """metrics: the normal form, cleaned. topology: None where nobody knows it. notes: what was mended, in words.
+
+    log_templates: by component, the most frequent first; their rates are among the metrics.
+    """
 
     metrics: pd.DataFrame
     incidents: tuple[Incident, ...] = ()
     topology: Topology | None = None
     notes: tuple[str, ...] = ()
+    log_templates: Mapping[str, tuple[LogTemplate, ...]] = field(default_factory=dict)
 
     @cached_property
     def window(self) -> Window:

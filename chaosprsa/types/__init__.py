@@ -28,6 +28,7 @@ from chaosprsa.types.load import (
     LoadPoint,
     LoadProfile,
 )
+from chaosprsa.types.logs import LogTemplate
 from chaosprsa.types.recommendation import (
     AllocationField,
     Directive,
@@ -97,6 +98,7 @@ __all__ = [
     "LoadScore",
     "LoadStatistics",
     "LoadTimeline",
+    "LogTemplate",
     "Outcome",
     "Phase",
     "PhaseObservation",
