@@ -11,9 +11,9 @@ nothing later.
 Two protocols. `given`: the fault's start is told, and the components are ranked by the 5 minutes (3 samples) after it.
 `found`: the detector's own alarms; a component is ranked two samples after the alarm. An alarm belongs to the latest
 fault that began before it and ended, by the label or the estimate, 15 minutes where there is none, at most a grace (5
-minutes, 3 samples) before it; any other alarm is false, and each counts. A fault without an alarm is a miss in top-1 and
-top-3 of `found`. `visible` faults are those whose component, or a call edge into it, has a series beyond 3 robust
-standard deviations of the hour before (NOTE.md's rule); the visibility of code faults in metrics bounds what can be had.
+minutes, 3 samples) before it; any other alarm is false, and each counts. A fault without an alarm is a miss in top-1
+and top-3 of `found`. `visible` faults are those whose component, or a call edge into it, has a series beyond 3 robust
+standard deviations of the hour before (NOTE.md's rule); what code faults show in metrics bounds what can be had.
 
 Baselines, on the same windows and the same alarms: z-score (mean and deviation of the hour before), BARO-like (Pham et
 al. 2024: largest |x - median| / IQR of the window against that before) and a random walk (MonitorRank, MicroRCA:
@@ -378,13 +378,21 @@ def _visible(case: Case, evidence: Evidence, start: int, span: int, truth: froze
 def in_words(name: str, figures: Mapping[str, float]) -> str:
     """A folder's detection in three lines."""
     say: dict[str, str] = defaultdict(lambda: "-", {key: f"{value:.2f}" for key, value in figures.items()})
+    rate = say["ours.found.false_alarms_per_hour"]
     lines = [
-        f"{name}: recall {say['ours.found.recall']}, {say['ours.found.false_alarms_per_hour']} false alarms an hour over "
-        f"{say['hours']} h, median delay {say['ours.found.median_delay_s']} s",
-        f"  threshold {say['threshold']} decades; kind right {say['ours.given.kind']} (start given), "
-        f"{say['ours.found.kind']} (found); visible {say['visible']}, of these top-1 {say['ours.given.visible_top1']}",
-        f"  the z-score rule's own alarms: recall {say['zscore.alarms.recall']}, "
-        f"{say['zscore.alarms.false_alarms_per_hour']} false an hour",
+        (
+            f"{name}: recall {say['ours.found.recall']}, {rate} false alarms an hour over "
+            f"{say['hours']} h, median delay {say['ours.found.median_delay_s']} s"
+        ),
+        (
+            f"  threshold {say['threshold']}; kind right {say['ours.given.kind']} (start given), "
+            f"{say['ours.found.kind']} (found); visible {say['visible']}, "
+            f"of these top-1 {say['ours.given.visible_top1']}"
+        ),
+        (
+            f"  the z-score rule's own alarms: recall {say['zscore.alarms.recall']}, "
+            f"{say['zscore.alarms.false_alarms_per_hour']} false an hour"
+        ),
     ]
     return "\n".join(lines)
 

@@ -17,6 +17,7 @@ IntArray = npt.NDArray[np.int64]
 VIEWS = 3
 SETTLED = 50  # samples whose spread is the unit of a series
 NOTHING = 1e-3
+HUGE = 1e100  # beyond which values are all the same, so that squares stay numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ def day_steps_of(times_ms: IntArray) -> int:
 def _scaled(values: FloatArray) -> FloatArray:
     """Centred, in units of the spread of the first `SETTLED` samples, which are never scored; infinite is missing."""
     finite = np.isfinite(values)
+    values = np.clip(values, -HUGE, HUGE)
     first = values[finite][:SETTLED]
     middle = float(np.median(first)) if len(first) else 0.0
     spread = float(np.std(first)) if len(first) else 0.0

@@ -126,7 +126,8 @@ class SystemDetector:
             end = i
             while end < len(scores) and scores[end : end + 2].max() >= self.threshold and not (end > i and gaps[end]):
                 end += 1
-            onset = _onset(gaps, loud[:, at], i, BEGUN * self.threshold)
+            least = max(BEGUN * self.threshold, 0.5 * float(scores[i]))
+            onset = _onset(gaps, loud[:, at], i, least)
             yield _Spell(onset, i, end, at, float(scores[i:end].max()))
             i = end
 
