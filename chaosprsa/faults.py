@@ -64,7 +64,10 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=120.0,
         prior_per_day=0.02,
-        words=(r"pod.?(kill|fail|delet|evict)", r"process.?terminat", r"\bkill", r"crash", r"restart", r"abort"),
+        words=(
+            r"pod.?(kill|fail|delet|evict)", r"process.?terminat", r"\bkill", r"crash", r"restart", r"abort", r"evict",
+            r"back.?off",
+        ),
         needs="nothing besides the workload",
         description="Pods end without warning and start again.",
     ),
@@ -75,7 +78,10 @@ CATALOGUE: Mapping[Fault, FaultEntry] = {
         typical=0.5,
         typical_s=900.0,
         prior_per_day=0.01,
-        words=(r"replica", r"node.?(down|los[st]|fail|drain)", r"zone", r"capacity", r"maintenance", r"scal\w+.?down"),
+        words=(
+            r"replica", r"node.?(down|los[st]|fail|drain|not.ready)", r"failed.?schedul", r"zone", r"capacity",
+            r"maintenance", r"scal\w+.?down",
+        ),
         needs="no autoscaler that brings the replicas back meanwhile",
         description="Replicas are gone for a while and nothing replaces them.",
     ),

@@ -93,7 +93,17 @@ class SourcesTable(Table):
         Field(description="A folder in the normal form (metrics, incidents, topology); empty: none."),
     ] = ""
     incidents: Annotated[
-        tuple[str, ...], Field(description="Files of incidents (JSONL) or of Alertmanager webhooks (JSON).")
+        tuple[str, ...],
+        Field(
+            description="Files or folders of incidents: JSONL, Alertmanager, PagerDuty, Statuspage, Kubernetes Events, "
+            "CSV, post-mortems (docs/history.md)."
+        ),
+    ] = ()
+    logs: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Log files or folders of them, plain or gzip, and Loki exports; counted at the metrics' step."
+        ),
     ] = ()
     window_days: Annotated[
         float, Field(gt=0, description="How far back Prometheus is asked; 14 days, two whole weeks.")

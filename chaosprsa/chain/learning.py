@@ -1,7 +1,7 @@
 """Links 1 to 4: init, learn, issues, generate."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,8 @@ from chaosprsa.discovery import Found, Proposal, endpoints_of, guess_entry, prop
 from chaosprsa.documents import read_lines, write_lines, write_text
 from chaosprsa.errors import BadInput
 from chaosprsa.history.files import read_history, with_incidents, write_history
-from chaosprsa.history.frame import History
-from chaosprsa.history.incidents import read_incidents
+from chaosprsa.history.frame import History, empty_metrics
+from chaosprsa.history.incidents import parse_incidents
 from chaosprsa.history.prometheus import PrometheusClient, read_prometheus
 from chaosprsa.issues import EDGE_SHARE, draw_issues
 from chaosprsa.models.bundle import Bundle, load_bundle, save_bundle
@@ -93,25 +93,39 @@ def _quantile(seen: History, metric: str, component: str, share: float) -> float
     return float(np.quantile(values, share)) if len(values) else None
 
 
-def learn(context: Context, history: Path | None, seed: int) -> Bundle:
-    """Read the sources, fit the models, write the bundle."""
-    past = past_of(context, history)
+def learn(context: Context, history: Path | None, seed: int, incidents: Sequence[Path] = ()) -> Bundle:
+    """Read the sources, fit the models, write the bundle. incidents: further files or folders of them."""
+    past = past_of(context, history, incidents)
     bundle = learn_from(past, context.settings.call_graph, seed, context.progress)
     save_bundle(bundle, context.workspace.models)
     return bundle
 
 
-def past_of(context: Context, history: Path | None) -> History:
-    """What the settings' sources say, with their incident files; `history`: a folder instead of [sources]."""
-    return _with_incident_files(context, _past(context, history))
+def past_of(context: Context, history: Path | None, incidents: Sequence[Path] = ()) -> History:
+    """What the settings' sources say, logs and incident files included; `history`: a folder instead of [sources].
+
+    incidents: further files or folders of incidents.
+    """
+    root, sources = context.workspace.root, context.settings.sources
+    logs = [root / name for name in sources.logs]
+    files = [*(root / name for name in sources.incidents), *incidents]
+    past = _past(context, history, alone=bool(logs or files))
+    if logs:
+        from chaosprsa.history.logs import with_logs  # with Drain, which few need
+
+        context.progress("reading logs", 0.0)
+        past = with_logs(past, logs, utc_now())
+    return _with_incident_files(past, files)
 
 
-def _past(context: Context, folder: Path | None) -> History:
-    """A folder in the normal form, else Prometheus."""
+def _past(context: Context, folder: Path | None, *, alone: bool) -> History:
+    """A folder in the normal form, else Prometheus; alone: neither is needed."""
     sources, now = context.settings.sources, utc_now()
     if folder or sources.history:
         context.progress("reading history", 0.0)
         return read_history(folder or context.workspace.root / sources.history, now)
+    if not sources.prometheus and alone:
+        return History(metrics=empty_metrics(), notes=("there are no metrics",))
     if not sources.prometheus:
         raise BadInput(
             f"{context.workspace.settings}, [sources]: neither history nor prometheus is named, so there is nothing "
@@ -125,10 +139,11 @@ def _past(context: Context, folder: Path | None) -> History:
     )
 
 
-def _with_incident_files(context: Context, past: History) -> History:
-    files = [context.workspace.root / name for name in context.settings.sources.incidents]
-    found = tuple(incident for file in files for incident in read_incidents(file))
-    return with_incidents(past, found, utc_now()) if found else past
+def _with_incident_files(past: History, files: Iterable[Path]) -> History:
+    for file in files:
+        found, notes = parse_incidents(file)
+        past = with_incidents(replace(past, notes=(*past.notes, *notes)), found, utc_now())
+    return past
 
 
 def told(bundle: Bundle) -> dict[str, Any]:

@@ -1,21 +1,17 @@
 """The telemetry of the last issues in the forms that other tools load: OpenMetrics for Prometheus, lines of log."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from chaosprsa.chain.context import Context
 from chaosprsa.documents import read_lines, write_text
-from chaosprsa.errors import BadInput
 from chaosprsa.history.files import read_history
+from chaosprsa.models.bundle import load_bundle
 from chaosprsa.telemetry.loglines import log_lines
 from chaosprsa.telemetry.openmetrics import openmetrics
 from chaosprsa.types import SimulatedIssue
-
-TEMPLATES = "log_templates.json"
 
 
 def telemetry(context: Context, scrape_s: float, seed: int) -> tuple[Path, Path]:
@@ -36,18 +32,6 @@ def telemetry(context: Context, scrape_s: float, seed: int) -> tuple[Path, Path]
 
 
 def _templates(context: Context) -> dict[str, str]:
-    """The history's log templates, where it has any."""
-    sources = context.settings.sources
-    path = context.workspace.root / sources.history / TEMPLATES
-    if not sources.history or not path.exists():
-        return {}
-    try:
-        return {str(name): _text(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (ValueError, AttributeError) as error:
-        raise BadInput(
-            f"{path}: it is no JSON object of templates ({error}); read the logs into the history again"
-        ) from None
-
-
-def _text(value: Any) -> str:
-    return str(value.get("template", value)) if isinstance(value, dict) else str(value)
+    """The texts of the log templates that were learned, by id."""
+    learned = load_bundle(context.workspace.models).recent.log_templates
+    return {each.id: each.text for own in learned.values() for each in own}

@@ -12,13 +12,19 @@ from chaosprsa.progress import one_step
 
 @click.command()
 @click.option("--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources].")
+@click.option(
+    "--incidents",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file or folder of incidents, besides those of [sources]; may be given several times.",
+)
 @seed_option
 @settings_option
 @json_option
-def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -> None:
+def learn(history: Path | None, incidents: tuple[Path, ...], seed: int, settings_file: Path, as_json: bool) -> None:
     """Learn load, incidents and precursors from history; write the model bundle to models/.
 
-    Example: chaos prsa learn --history ./history
+    Example: chaos prsa learn --history ./history --incidents pagerduty/ --incidents events.json
 
     Exit codes: 0 learnt, 2 bad input or a source is unreachable.
     """
@@ -26,7 +32,7 @@ def learn(history: Path | None, seed: int, settings_file: Path, as_json: bool) -
     from chaosprsa.chain.context import load
 
     with one_step("learning") as progress:
-        told = learning.told(learning.learn(load(settings_file, progress), history, seed))
+        told = learning.told(learning.learn(load(settings_file, progress), history, seed, incidents))
     lines = [f"{name:11s} {value}" for name, value in told.items() if name != "notes"]
     notes = [f"note        {note}" for note in told["notes"]]
     show(as_json, told, "\n".join([*lines, *notes, "Next: chaos prsa issues --seed 1"]))

@@ -1,11 +1,12 @@
-"""A history as a folder in the normal form: metrics.parquet or metrics.csv, incidents.jsonl, topology.json.
+"""A history as a folder in the normal form: metrics.parquet or metrics.csv, incidents.jsonl, topology.json, logs/.
 
-Metrics or incidents must be there, the call graph may be missing: it is then read off the call edges ("a->b") among the
-components. Times without a zone are taken as UTC, with a note.
+Metrics, incidents or logs must be there, the call graph may be missing: it is then read off the call edges ("a->b")
+among the components. Times without a zone are taken as UTC, with a note.
 """
 
 import json
 import zlib
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from chaosprsa.errors import InvalidHistory
 from chaosprsa.history.columns import listed, names_as_text, numbers, utc_times
 from chaosprsa.history.frame import COLUMNS, History, as_categories, empty_metrics
 from chaosprsa.history.incidents import parse_incidents
+from chaosprsa.history.log_templates_file import TEMPLATES, read_templates, templates_text
 from chaosprsa.history.mending import clean
 from chaosprsa.history.topology import USERS_VIEW, read_topology, topology_of_edges
 from chaosprsa.types import Incident, Topology
@@ -26,6 +28,7 @@ from chaosprsa.types import Incident, Topology
 METRICS = ("metrics.parquet", "metrics.csv", "metrics.csv.gz")
 INCIDENTS = "incidents.jsonl"
 TOPOLOGY = "topology.json"
+LOGS = "logs"
 
 __all__ = ["read_history", "read_metrics", "read_topology", "with_incidents", "write_history"]
 
@@ -33,7 +36,7 @@ __all__ = ["read_history", "read_metrics", "read_topology", "with_incidents", "w
 def read_history(folder: Path, now: datetime) -> History:
     """Read and mend a folder; `now` tells which samples are from the future.
 
-    Raises InvalidHistory: no such folder, neither metrics nor incidents, or a file that can't be used.
+    Raises InvalidHistory: no such folder, neither metrics nor incidents nor logs, or a file that can't be used.
     """
     if not folder.is_dir():
         raise InvalidHistory(f"{folder}: no such folder; a history is a folder with {METRICS[0]} and {INCIDENTS}")
@@ -44,11 +47,26 @@ def read_history(folder: Path, now: datetime) -> History:
     if (folder / INCIDENTS).exists():
         incidents, more = parse_incidents(folder / INCIDENTS)
         notes += more
-    if not present and not incidents:
+    logged = (folder / LOGS).is_dir()
+    if not present and not incidents and not logged:
         raise InvalidHistory(f"{folder}: holds neither {' nor '.join((*METRICS, INCIDENTS))}; nothing can be learned")
     topology = read_topology(folder / TOPOLOGY) if (folder / TOPOLOGY).exists() else topology_of_edges(metrics)
     metrics, more = _users_view(metrics, topology)
-    return with_incidents(History(metrics=metrics, topology=topology, notes=notes + more), incidents, now)
+    templates = read_templates(folder / TEMPLATES) if (folder / TEMPLATES).exists() else {}
+    history = History(metrics=metrics, topology=topology, notes=notes + more, log_templates=templates)
+    if logged:
+        history = _with_logs(history, folder / LOGS, now)
+    return with_incidents(history, incidents, now)
+
+
+def _with_logs(history: History, folder: Path, now: datetime) -> History:
+    """The logs beside the metrics, unless the metrics hold their counts already."""
+    from chaosprsa.history.logs import has_log_metrics, with_logs  # with Drain, which few histories need
+
+    if has_log_metrics(history):
+        note = f"{folder.name}/ was not read: the metrics hold the counts of log lines already"
+        return replace(history, notes=(*history.notes, note))
+    return with_logs(history, (folder,), now)
 
 
 def with_incidents(history: History, incidents: tuple[Incident, ...], now: datetime) -> History:
@@ -64,7 +82,7 @@ def with_incidents(history: History, incidents: tuple[Incident, ...], now: datet
             f"incidents name {listed(strangers)}: neither metrics nor a call graph know them; they count all the same",
         )
     everything = tuple(sorted((*history.incidents, *past), key=lambda each: (each.start, each.component, each.kind)))
-    return History(metrics=history.metrics, incidents=everything, topology=history.topology, notes=notes)
+    return replace(history, incidents=everything, notes=notes)
 
 
 def read_metrics(path: Path, now: datetime) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -148,6 +166,8 @@ def write_history(history: History, folder: Path) -> None:
     write_text(folder / INCIDENTS, "".join(json.dumps(_line(each)) + "\n" for each in history.incidents))
     if history.topology is not None:
         write_document(folder / TOPOLOGY, history.topology)
+    if history.log_templates:
+        write_text(folder / TEMPLATES, templates_text(history.log_templates))
 
 
 def metrics_parquet(metrics: pd.DataFrame) -> bytes:

@@ -24,6 +24,7 @@ from chaosprsa.documents import from_json, lineage, to_json
 from chaosprsa.errors import InvalidDocument, Refused
 from chaosprsa.history.files import metrics_parquet
 from chaosprsa.history.frame import COLUMNS, History, empty_metrics
+from chaosprsa.history.log_templates_file import TEMPLATES, parsed_templates, templates_text
 from chaosprsa.models.felt import Felt
 from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.learned import Bundle, learn_parts
@@ -113,6 +114,8 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
         PAST: _dumped([to_json(each) for each in bundle.past]),
         FELT: _dumped([to_json(each) for each in bundle.felt]),
     }
+    if bundle.recent.log_templates:
+        files[TEMPLATES] = templates_text(bundle.recent.log_templates).encode()
     if len(bundle.recent.metrics):
         files["recent.parquet"] = metrics_parquet(bundle.recent.metrics)
     if bundle.signatures:
@@ -210,6 +213,8 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
     learned = contents.get(CLASSIFIER)
     classifier = None if learned is None else model_from_bytes(learned, f"{folder}/{CLASSIFIER}")
     precursors = PrecursorModel.from_json(values[PRECURSORS], classifier) if PRECURSORS in contents else None
+    templates = parsed_templates(contents[TEMPLATES].decode()) if TEMPLATES in contents else {}
+    recent = History(_metrics(contents.get("recent.parquet")), incidents, topology, log_templates=templates)
     return Bundle(
         load={name: LoadModel.from_json(model) for name, model in values["load.json"].items()},
         incidents=IncidentModel.from_json(values["incidents.json"]),
@@ -219,7 +224,7 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
             name: {metric: (pair[0], pair[1]) for metric, pair in own.items()}
             for name, own in values["normals.json"].items()
         },
-        recent=History(metrics=_metrics(contents.get("recent.parquet")), incidents=incidents, topology=topology),
+        recent=recent,
         window=from_json(manifest["window"], Window, f"{folder}/{MANIFEST}"),
         notes=tuple(manifest["notes"]),
         seed=manifest["seed"],

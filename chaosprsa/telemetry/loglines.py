@@ -1,7 +1,7 @@
 """Log lines of a synthetic time: what the services would have written, second by second, the issues' errors among it.
 
 One JSON object a line: time, service, level, message, issue (empty for usual lines), simulated. Where the history has
-log templates (log_templates.json beside it, rates in metrics log_template_<id>_per_s) lines follow those rates and
+log templates (log_templates.json in the bundle, rates in metrics log_template_<id>_per_s) lines follow those rates and
 texts; a service without them gets access lines at its request rate and error lines at the rate at which it fails.
 Where there would be more than `most` lines, each is kept with the same chance.
 """
