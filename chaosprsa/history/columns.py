@@ -11,6 +11,7 @@ from chaosprsa.errors import InvalidHistory
 Notes = tuple[str, ...]
 # What numbers as times are taken for: words, how many make a second, above which number. 1e11 s is the year 5138.
 UNITS = (("nanoseconds", 10**9, 1e17), ("microseconds", 10**6, 1e14), ("milliseconds", 1000, 1e11))
+_FIRST = pd.Timestamp(np.datetime64("0001-01-02", "ms")).tz_localize("UTC")
 
 
 def utc_times(times: pd.Series, where: str) -> tuple[pd.Series, Notes]:
@@ -25,9 +26,16 @@ def utc_times(times: pd.Series, where: str) -> tuple[pd.Series, Notes]:
             utc, notes = _from_times(times, where)
         else:
             utc, notes = _from_text(times, where)
-        return utc.dt.as_unit("ms"), notes
+        utc = utc.dt.as_unit("ms")
     except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
-        raise InvalidHistory(f"{where}: a timestamp is out of bounds ({error}); expected seconds since 1970") from None
+        raise _out_of_bounds(where, str(error)) from None
+    if (utc < _FIRST).any():
+        raise _out_of_bounds(where, "it is before the year 1")
+    return utc, notes
+
+
+def _out_of_bounds(where: str, reason: str) -> InvalidHistory:
+    return InvalidHistory(f"{where}: a timestamp is out of bounds ({reason}); expected seconds since 1970")
 
 
 def _from_numbers(times: pd.Series, where: str) -> tuple[pd.Series, Notes]:

@@ -123,7 +123,7 @@ def _rows(history: History, reading: _Reading, name: str) -> tuple[pd.DataFrame,
     if not len(history.metrics):
         return _alone(reading, first, last, name)
     begin, end = (int(time.timestamp()) for time in (history.window.start, history.window.end))
-    low, high = -(-(begin - reading.phase_s) // reading.step_s), (end - reading.phase_s) // reading.step_s
+    low, high = -(-(begin - reading.phase_s) // reading.step_s), (end - reading.phase_s) // reading.step_s - 1
     inside = min(last, high) - max(first, low) + 1
     if inside < LEAST_COVER * (high - low + 1):
         share = max(inside, 0) / (high - low + 1)
