@@ -52,7 +52,7 @@ class WeekClock:
 
     @property
     def _marks(self) -> FloatArray:
-        return np.arange(169) * HOUR_S
+        return np.arange(169, dtype=float) * HOUR_S
 
     @property
     def _told(self) -> FloatArray:

@@ -42,7 +42,8 @@ class LoadPull:
 
         def surprise(exponent: float) -> float:
             mean = float(np.average(np.exp(exponent * every), weights=weight))
-            return len(within) * np.log(mean) - exponent * float(at.sum()) + 0.5 * (exponent / PRIOR_SPREAD) ** 2
+            prior = 0.5 * (exponent / PRIOR_SPREAD) ** 2
+            return float(len(within) * np.log(mean) - exponent * float(at.sum()) + prior)
 
         from scipy.optimize import minimize_scalar  # late: only learning needs it
 

@@ -118,7 +118,9 @@ class Bursts:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """From asdict's values. Raises TypeError where fields are missing or unknown."""
         shapes = tuple(tuple(each) for each in values.get("shapes", ()))
-        found = {key: tuple(each) if isinstance(each, (list, tuple)) else each for key, each in values.items()}
+        found: dict[str, Any] = {
+            key: tuple(each) if isinstance(each, (list, tuple)) else each for key, each in values.items()
+        }
         return cls(**{**found, "shapes": shapes})
 
 

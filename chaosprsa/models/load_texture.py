@@ -8,7 +8,7 @@ keep to minutes of the hour, are taken out before and drawn anew from those that
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -48,7 +48,7 @@ class LoadTexture:
     white: float = 0.0
     thinning: float = 0.0
     usual_rate: float = 1.0
-    bursts: Bursts = Bursts()
+    bursts: Bursts = field(default_factory=Bursts)
 
     def fit(self, times_s: FloatArray, values: FloatArray) -> Self:
         """times_s: seconds since 1970; values: requests a second, each the mean of its step. NaN: not known.
@@ -56,7 +56,7 @@ class LoadTexture:
         Raises NotEnoughHistory with fewer than 60 samples.
         """
         start, step, rates = _on_grid(np.asarray(times_s, dtype=float), np.asarray(values, dtype=float))
-        times = start + np.arange(len(rates)) * step
+        times: FloatArray = start + np.arange(len(rates), dtype=float) * step
         bursts, calm = Bursts.found(times, rates, step)
         day, quiet, weekdays = _usual(times, calm)
         usual = _usual_at(day, quiet, weekdays, times)
@@ -101,10 +101,10 @@ class LoadTexture:
     ) -> FloatArray:
         """A new course of the rate, requests a second, shape (samples,); start_s: seconds since 1970.
 
-        levels: the mean wanted of each 24 hours from the start on, say a load model's forecast; empty, or too few for the
-        samples: the texture's own for the others.
+        levels: the mean wanted of each 24 hours from the start on, say a load model's forecast; where there are none or
+        too few, the texture's own.
         """
-        usual = self.usual(start_s + np.arange(samples) * step_s)
+        usual = self.usual(start_s + np.arange(samples, dtype=float) * step_s)
         day = max(1, round(DAY_S / step_s))
         for at, level in enumerate(levels):
             part = usual[at * day : (at + 1) * day]
@@ -132,7 +132,7 @@ class LoadTexture:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """From as_json's values. Raises TypeError where fields are missing or unknown."""
-        found = {key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
+        found: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
         return cls(**{**found, "bursts": Bursts.from_json(values["bursts"])})
 
 
