@@ -14,6 +14,7 @@ import pandas as pd
 
 from chaosprsa.history.frame import as_categories
 from chaosprsa.history.log_templates import Clusters, template_id
+from chaosprsa.history.reports import LONGEST_NAME, printable
 from chaosprsa.types import LogTemplate
 
 TOP = 10  # templates a component that have a series of their own: the most frequent, errors first
@@ -98,16 +99,16 @@ class Counts:
     """Of all components."""
 
     components: dict[str, ComponentCounts] = field(default_factory=dict)
-    left_out: int = 0  # lines of components beyond the most that are kept
 
     def of(self, component: str) -> ComponentCounts | None:
         """None where there are too many components already."""
         found = self.components.get(component)
-        if found is None:
-            if len(self.components) >= MOST_COMPONENTS:
-                return None
-            found = self.components[component] = ComponentCounts()
-        return found
+        if found is not None:
+            return found
+        name = printable(component)[:LONGEST_NAME]
+        if name not in self.components and len(self.components) >= MOST_COMPONENTS:
+            return None
+        return self.components.setdefault(name, ComponentCounts())
 
     def bound(self) -> None:
         """Fold where there are too many counts: 4 times the templates that get a series are kept, else just those."""

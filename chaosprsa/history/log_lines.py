@@ -53,6 +53,7 @@ def _blocks(file: IO[bytes], path: Path, mendings: Mendings) -> Iterator[list[st
             yield [each if len(each) <= LONGEST else _cut(each, path, mendings) for each in (rest, *lines[:-1])]
             rest, cutting = lines[-1], False
         block = file.read(BLOCK)
+    rest += "" if cutting else decoder.decode(b"", final=True)
     if rest:
         yield [rest if len(rest) <= LONGEST else _cut(rest, path, mendings)]
 

@@ -72,9 +72,12 @@ class _Reading:
             component = named or (component if at is None else own)
             seconds = seconds if at is None else at
             self.lines += 1
+            if seconds is None or seconds > limit:
+                self.mendings.counts[TIMELESS if seconds is None else FUTURE] += 1
+                continue
             counts = self.counts.of(component)
-            if seconds is None or counts is None or seconds > limit:
-                self.mendings.counts[TIMELESS if seconds is None else CROWDED if counts is None else FUTURE] += 1
+            if counts is None:
+                self.mendings.counts[CROWDED] += 1
                 continue
             counts.add((seconds - self.phase_s) // self.step_s + 1, text)
         return component, seconds

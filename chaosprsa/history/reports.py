@@ -118,7 +118,7 @@ def severity_of(word: Any, mendings: Mendings) -> Severity:
     text = word_of(word)
     known = SEVERITIES.get(text.lower())
     if known is None:
-        mendings.unrated[_UNPRINTABLE.sub(" ", text[:60])] += 1
+        mendings.unrated[printable(text[:60])] += 1
     return known or Severity.MAJOR
 
 
@@ -180,11 +180,16 @@ def shown(value: Any) -> str:
     return repr(text[:60]) + ("..." if len(text) > 60 else "") if isinstance(value, str) else text[:60]
 
 
+def printable(text: str) -> str:
+    """Control characters, those that turn the direction of writing, and halves of characters become spaces."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
 def _cleaned(text: str, limit: int, mendings: Mendings) -> str:
     if _UNPRINTABLE.search(text):
         if re.search(r"[^\n\r\t]", "".join(_UNPRINTABLE.findall(text[:10_000]))):
             mendings.count(UNPRINTABLE)
-        text = _UNPRINTABLE.sub(" ", text)
+        text = printable(text)
     if len(text) > limit:
         mendings.count(CUT)
         text = text[: limit - 1] + "…"

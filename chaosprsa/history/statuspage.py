@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chaosprsa.errors import InvalidHistory
-from chaosprsa.history.reports import Mendings, Report, end_of, incident, severity_of, time_of, word_of, words_of
+from chaosprsa.history.reports import Mendings, Report, end_of, incident, severity_of, shown, time_of, word_of, words_of
 
 LISTS = ("incidents", "scheduled_maintenances")
 
@@ -27,7 +27,10 @@ def reports(value: dict[str, Any], where: str, mendings: Mendings) -> Iterator[R
         yield _report(value["incident"], where, mendings)
         return
     for name in LISTS:
-        for number, each in enumerate(value.get(name) or [], start=1):
+        listed = value.get(name) or []
+        if not isinstance(listed, list):
+            raise InvalidHistory(f"{where}: {name} is {shown(listed)}, expected a list")
+        for number, each in enumerate(listed, start=1):
             place = f"{where}, {name} {number}"
             if not isinstance(each, dict):
                 raise InvalidHistory(f"{place}: expected a JSON object, found {type(each).__name__}")
