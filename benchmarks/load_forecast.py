@@ -6,10 +6,10 @@ its step. Loss: pinball at .05 .1 .25 .5 .75 .9 .95, over the series' mean. At e
 fitted on the series' own past; nothing is tuned on what follows.
 
 Baselines: last day and last week, with the quantiles of their own past errors; Holt-Winters (statsmodels, damped trend,
-additive day, quantiles of 300 bootstrapped paths); AutoETS and MSTL (statsforecast). They are slow, so they see the last
-two weeks of half-hours for the next day (week as a second season of MSTL where there are two), and the last week of five
-minutes for the next hour, where AutoETS and Holt-Winters, which cannot carry a season of 288, have none and the last day.
-All see gaps filled by a straight line, and none goes below 0.
+additive day, quantiles of 300 bootstrapped paths); AutoETS and MSTL (statsforecast). They are slow, so they see the
+last two weeks of half-hours for the next day (week as a second season of MSTL where there are two), and the last week
+of five minutes for the next hour, where AutoETS and Holt-Winters, which cannot carry a season of 288, have none and the
+last day. All see gaps filled by a straight line, and none goes below 0.
 
     python benchmarks/load_forecast.py --train workloads cloudcluster --test workloads cloudcluster --json out.json
 

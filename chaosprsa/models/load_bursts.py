@@ -33,8 +33,8 @@ CELLS = 48  # of a day
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bursts:
     """starts_s: within the half-hour. shapes: what each adds, requests a second, minute by minute. chance: that a
-    half-hour has one, by how many half-hours the last one is ago (the last entry: or more). clock: what the half-hour of
-    the day multiplies it with. mean: what all bursts add on average, requests a second. Empty: there are none.
+    half-hour has one, by how many half-hours the last one is ago (the last entry: or more). clock: what the half-hour
+    of the day multiplies it with. mean: what all bursts add on average, requests a second. Empty: there are none.
     """
 
     starts_s: tuple[float, ...] = ()

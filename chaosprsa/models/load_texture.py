@@ -1,10 +1,11 @@
 """What a load looks like close up: a generator of new days that have the real ones' unrest at every scale.
 
-Arrivals are a Cox process (Cox 1955): Poisson with a rate that is itself random. The rate is the usual day and week times
-a stationary lognormal factor, the sum of Ornstein-Uhlenbeck processes from a second to days (superposed, as Barndorff-
-Nielsen and Shephard 2001 do for volatility); their variances are fitted to the covariance of the counts at lags of a
-second to a day, in which Poisson's own noise is at lag 0 only (method of moments). Bulk bursts, which add to the load and
-keep to minutes of the hour, are taken out before and drawn anew from those that were seen, in other sizes and lengths.
+Arrivals are a Cox process (Cox 1955): Poisson with a rate that is itself random. The rate is the usual day and week
+times a stationary lognormal factor, the sum of Ornstein-Uhlenbeck processes from a second to days (superposed, as
+Barndorff-Nielsen and Shephard 2001 do for volatility); their variances are fitted to the covariance of the counts at
+lags of a second to a day, in which Poisson's own noise is at lag 0 only (method of moments). Bulk bursts, which add to
+the load and keep to minutes of the hour, are taken out before and drawn anew from those that were seen, in other sizes
+and lengths.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,9 +36,9 @@ class LoadTexture:
     step_s: the history's; what lies below it is an assumption (the fitted processes, and Poisson). day: the usual rate
     by quarter of an hour; quiet: the same on quiet weekdays. weekdays: what each weekday multiplies it with, from
     1970-01-01's (Thursday) on; all 1: unknown. variances: of the log rate, by SCALES_S. white: the squared variation of
-    the rate within a step that no scale explains. thinning, usual_rate: up to CLUSTER_S these are as given at usual_rate
-    and fall with the power -thinning of the rate: 0 where all requests move together, 1 where they come in clusters of
-    their own, whose number only grows. bursts: see there.
+    the rate within a step that no scale explains. thinning, usual_rate: up to CLUSTER_S these are as given at
+    usual_rate and fall with the power -thinning of the rate: 0 where all requests move together, 1 where they come in
+    clusters of their own, whose number only grows. bursts: see there.
     """
 
     step_s: float = 0.0
