@@ -105,6 +105,10 @@ class SourcesTable(Table):
             description="Log files or folders of them, plain or gzip, and Loki exports; counted at the metrics' step."
         ),
     ] = ()
+    loki: Annotated[str, Field(description="Loki's base URL; empty: none. It is asked for the metrics' time.")] = ""
+    loki_query: Annotated[
+        str, Field(description="LogQL that selects the lines; empty: those of [cluster] namespace.")
+    ] = ""
     window_days: Annotated[
         float, Field(gt=0, description="How far back Prometheus is asked; 14 days, two whole weeks.")
     ] = 14.0

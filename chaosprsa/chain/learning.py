@@ -109,12 +109,14 @@ def past_of(context: Context, history: Path | None, incidents: Sequence[Path] = 
     root, sources = context.workspace.root, context.settings.sources
     logs = [root / name for name in sources.logs]
     files = [*(root / name for name in sources.incidents), *incidents]
-    past = _past(context, history, alone=bool(logs or files))
+    past = _past(context, history, alone=bool(logs or files or sources.loki))
     if logs:
         from chaosprsa.history.logs import with_logs  # with Drain, which few need
 
         context.progress("reading logs", 0.0)
         past = with_logs(past, logs, utc_now())
+    if sources.loki:
+        past = _with_loki(context, past)
     return _with_incident_files(past, files)
 
 
@@ -137,6 +139,19 @@ def _past(context: Context, folder: Path | None, *, alone: bool) -> History:
     return read_prometheus(
         context.prometheus(), table.namespace, window, sources.step_s, table.service_label, sources.queries
     )
+
+
+def _with_loki(context: Context, past: History) -> History:
+    """The lines of the metrics' time, else of the last window_days."""
+    from chaosprsa.history.logs import with_log_records
+    from chaosprsa.history.loki import LokiClient
+
+    context.progress("asking Loki", 0.0)
+    sources, now = context.settings.sources, utc_now()
+    query = sources.loki_query or f"{{namespace={json.dumps(context.settings.cluster.namespace)}}}"
+    window = past.window if len(past.metrics) else Window(start=now - timedelta(days=sources.window_days), end=now)
+    pages = LokiClient(sources.loki, timeout_s=sources.timeout_s).records(query, window)
+    return with_log_records(past, pages, "loki", now)
 
 
 def _with_incident_files(past: History, files: Iterable[Path]) -> History:

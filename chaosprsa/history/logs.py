@@ -55,13 +55,16 @@ class _Reading:
     def file(self, path: Path) -> None:
         """Count a file's lines."""
         stamper = Stamper(self.now)
-        own = component_of_file(path)
-        last: tuple[str, int | None] = own, None
-        for records in _records(path, stamper, self.mendings):
-            last = self._add(records, own, *last)
-            self.counts.bound()
+        self.blocks(_records(path, stamper, self.mendings), component_of_file(path))
         self.unzoned += bool(stamper.unzoned)
         self.yearless += bool(stamper.yearless)
+
+    def blocks(self, blocks: Iterable[Iterable[Record]], own: str) -> None:
+        """Count these. own: the component of lines that name none."""
+        last: tuple[str, int | None] = own, None
+        for records in blocks:
+            last = self._add(records, own, *last)
+            self.counts.bound()
 
     def _add(self, records: Iterable[Record], own: str, component: str, seconds: int | None) -> tuple[str, int | None]:
         """Returns the component and time of the last line, which lines without have, too."""
@@ -104,18 +107,34 @@ def with_logs(history: History, paths: Iterable[Path], now: datetime) -> History
 
 
 def _with_logs(history: History, path: Path, now: datetime) -> History:
-    measured = len(history.metrics) > 0
-    step_s = max(1, round(history.step_s)) if measured else 60
-    phase_s = int(history.grid[0].timestamp()) % step_s if measured else 0
-    reading = _Reading(step_s, phase_s, now)
+    reading = _reading(history, now)
     for file in _files(path):
         reading.file(file)
-    notes = reading.notes(path.name)
+    return _counted(history, reading, path.name)
+
+
+def with_log_records(history: History, blocks: Iterable[Iterable[Record]], name: str, now: datetime) -> History:
+    """The same of records that were read elsewhere, block by block; name: the source's, in notes and as a component."""
+    reading = _reading(history, now)
+    reading.blocks(blocks, name)
+    return _counted(history, reading, name)
+
+
+def _reading(history: History, now: datetime) -> _Reading:
+    """At the metrics' own step and phase, else by minutes."""
+    if not len(history.metrics):
+        return _Reading(60, 0, now)
+    step_s = max(1, round(history.step_s))
+    return _Reading(step_s, int(history.grid[0].timestamp()) % step_s, now)
+
+
+def _counted(history: History, reading: _Reading, name: str) -> History:
+    notes = reading.notes(name)
     if not reading.counts.components:
-        return replace(history, notes=(*history.notes, *notes, f"{path.name}: it holds no log lines"))
+        return replace(history, notes=(*history.notes, *notes, f"{name}: it holds no log lines with a time"))
     templates = _joined(history.log_templates, reading.counts.templates())
-    rows, more = _rows(history, reading, path.name)
-    told = f"{path.name}: {reading.lines} log lines of {len(reading.counts.components)} components were read"
+    rows, more = _rows(history, reading, name)
+    told = f"{name}: {reading.lines} log lines of {len(reading.counts.components)} components were read"
     metrics = _with_rows(history.metrics, rows) if len(rows) else history.metrics
     return replace(history, metrics=metrics, notes=(*history.notes, *notes, told, *more), log_templates=templates)
 

@@ -77,3 +77,10 @@ def test_logs_alone_are_learned_from_and_the_bundle_keeps_their_templates(folder
     assert any("180 log lines of 1 components" in note for note in told["notes"])
     (template,) = json.loads((folder.path / "models" / "log_templates.json").read_text()).values()
     assert template == {"template": "INFO order <*> placed", "level": "info", "counts": {"checkout": 180}}
+
+
+def test_a_loki_that_does_not_answer_ends_with_2_and_its_url(folder):
+    folder.settings(loki="http://127.0.0.1:9", timeout_s=1)
+    result = folder.run("learn")
+    assert result.exit_code == 2
+    assert "Loki at http://127.0.0.1:9" in result.stderr
