@@ -1,6 +1,10 @@
-"""The load that goes with an issue: the entry's forecast at the issue's time, at the shadow's scale, and the surge."""
+"""The load that goes with an issue: the entry's forecast at the issue's time, at the shadow's scale, and the surge.
+
+And a load without an issue, for game days and soaks: a new course with the real one's texture (models/load_texture.py).
+"""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -12,6 +16,8 @@ from chaosprsa.types import LoadMode, LoadPoint, LoadProfile, SimulatedIssue
 RAMP_SHARE = 0.1  # of the fault's length: a surge builds up and goes, it doesn't jump; where an issue says nothing
 MIN_RAMP_SHARE = 0.02
 MIN_RATE_PER_S = 1.0  # below it nothing can be judged in a trial's seconds
+MOST_POINTS = 7200  # two hours by the second; longer ones get longer steps
+DAY_S = 86_400.0
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
@@ -67,6 +73,46 @@ def _points(
     return [
         (0.0, level), (start_s, level), (start_s + ramp_s, top), (end_s - ramp_s, top), (end_s, level), (stop_s, level),
     ]  # fmt: skip
+
+
+def textured_profile(
+    times_s: FloatArray,
+    rates_per_s: FloatArray,
+    start: datetime,
+    duration: timedelta,
+    scale: float,
+    trial: TrialTable,
+    seed: int,
+) -> LoadProfile:
+    """A course that was never seen, at the forecast level, with the bursts and the unrest of what was.
+
+    times_s, rates_per_s: the entry's past, seconds since 1970 and requests a second. What a coarse history doesn't show
+    (within its step) is left out. A point each step of a second or more, MOST_POINTS at most; none above
+    trial.max_rate_per_s. Same arguments and seed, same profile. Raises NotEnoughHistory with too short a past.
+    """
+    from chaosprsa.models.load import LoadModel  # late: the load of an issue needs neither
+    from chaosprsa.models.load_texture import LoadTexture
+
+    require(duration > timedelta(0), f"load: its duration is {duration}, expected some time")
+    require(0 < scale <= 1, f"load: scale is {scale}, expected above 0 and at most 1")
+    texture, model = LoadTexture().fit(times_s, rates_per_s), LoadModel().fit(times_s, rates_per_s)
+    step_s = max(1.0, float(np.ceil(duration.total_seconds() / MOST_POINTS)))
+    samples = max(2, round(duration.total_seconds() / step_s))
+    at = start.timestamp() + np.arange(samples, dtype=float) * step_s
+    day = max(1, round(DAY_S / step_s))
+    levels = [float(part.mean()) for part in np.array_split(model.forecast(at).mean, range(day, samples, day))]
+    rate = texture.rate(start.timestamp(), samples, step_s, np.random.default_rng(seed), levels)
+    shown = np.round(np.clip(rate * scale, 0.0, trial.max_rate_per_s), 3).tolist()
+    content = {"start": start, "levels": shown, "mix": [part.path for part in trial.endpoints], "seed": seed}
+    come_from = lineage("profile", content)
+    return LoadProfile(
+        id=f"load-{come_from.id.rsplit('-', 1)[1]}",
+        mode=LoadMode.RATE,
+        points=tuple(LoadPoint(time_s=round(number * step_s, 3), level=level) for number, level in enumerate(shown)),
+        mix=trial.endpoints,
+        seed=seed,
+        lineage=come_from,
+    )
 
 
 def expected_requests(points: Sequence[LoadPoint]) -> float:

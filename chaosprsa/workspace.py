@@ -8,6 +8,7 @@ outcomes/STUDY/ISSUE/              outcome.json, journal.json, load, series    t
 recommendation/                    recommendation.json, rollout plan and experiment, the Optuna study    recommend
 rollout/                           outcome.json, journal.json                  rollout
 report.html                                                                   report
+loads/                             profiles without an issue, for game days       load
 backtest/                          backtest.html, backtest.json               backtest
 .chaosprsa/                        snapshots, the lab's state, the stop file
 """
@@ -51,6 +52,10 @@ class Workspace:
     @property
     def report(self) -> Path:
         return self.root / "report.html"
+
+    @property
+    def loads(self) -> Path:
+        return self.root / "loads"
 
     @property
     def backtest(self) -> Path:

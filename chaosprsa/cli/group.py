@@ -18,6 +18,7 @@ COMMANDS = {
     "issues": "learning",
     "telemetry": "telemetry",
     "alert": "alerting",
+    "load": "loading",
     "generate": "learning",
     "shadow": "rehearsal",
     "trial": "rehearsal",
