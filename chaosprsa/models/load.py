@@ -28,6 +28,7 @@ MIN_SAMPLES = 12
 BINS = 12_000  # of a grid: longer series are tried finely at their end and coarsely as a whole
 TRIES = 797  # at each horizon; a prime, so that origins fall on every minute of the hour
 LONGEST_S = 2 * WEEK_S  # the last horizon that is tried
+NOW_PRIOR = 0.3  # without a day, what follows is like what is now, more than like the mean
 EVENT_PRIOR = 1.0  # an event's effect is drawn to none as if one more had had none
 
 
@@ -192,6 +193,8 @@ def _tried(past: Past) -> tuple[list[Tried], FloatArray]:
     prior = np.zeros(features)
     if "week" in past.terms:
         prior[2] = 0.7
+    elif "day" not in past.terms and features > 2:
+        prior[1] = NOW_PRIOR
     return found, prior
 
 

@@ -22,6 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 HOUR_S = 3600.0
 GAINS = (0.12, 0.4, 1.0, 0.35)  # of a new day in the slow, fast and last day's curve; of a new week in the week's
 HALF_LIVES_S = (0.0, 300.0, 1800.0, 3 * HOUR_S, DAY_S, 6 * DAY_S)  # of the averages; the first: the last value itself
+HALF_LIVES_STEPS = (0.0, 6.0, 36.0)  # the same in steps, where no day is known
 WEEK_HALF_LIVES_S = (1800.0, 12 * HOUR_S)  # of those that count from the week's curve
 UNREST_HALF_LIFE_S = HOUR_S
 
@@ -191,7 +192,8 @@ class Past:
         self.plain = values - minute_of(self.minutes, times_s)
         self.span_s = float(times_s[-1] - times_s[0]) + step_s
         self.curves = self._curves() if "day" in terms else None
-        lives = [each for each in HALF_LIVES_S if each == 0.0 or 2 * step_s <= each <= self.span_s / 3]
+        wanted = HALF_LIVES_S if self.curves is not None else tuple(step_s * each for each in HALF_LIVES_STEPS)
+        lives = [each for each in wanted if each == 0.0 or 2 * step_s <= each <= self.span_s / 5]
         self.half_lives = np.array(lives)
         self.week_half_lives = np.array([each for each in WEEK_HALF_LIVES_S if each >= step_s])
         width = max(step_s, self.span_s / bins)
@@ -264,7 +266,7 @@ class Past:
 
     def _grid(self, times: FloatArray, values: FloatArray, width: float) -> Grid:
         start, bins = gridded(times, values, width)
-        middles: FloatArray = start + (np.arange(len(bins)) + 0.5) * width - 0.5 * self.step_s
+        middles: FloatArray = start + (np.arange(len(bins), dtype=float) + 0.5) * width - 0.5 * self.step_s
         lives = np.maximum(self.half_lives / width, 0.05)
         if self.curves is None:
             base = averages(bins, np.array([max(self.span_s / 2 / width, 2.0)]))[:, 0]
@@ -277,7 +279,7 @@ class Past:
                 week = before(tables[3], origin, slot, WEEK_S, middles, middles)
                 levels = np.hstack([levels, averages(bins - week, np.maximum(self.week_half_lives / width, 0.05))])
         unrest = unrest_of(bins, max(UNREST_HALF_LIFE_S / width, 5.0))
-        now: FloatArray = start + np.arange(1, len(bins) + 1) * width - self.step_s
+        now: FloatArray = start + np.arange(1, len(bins) + 1, dtype=float) * width - self.step_s
         return Grid(start_s=start, width_s=width, now_s=now, levels=levels, base=base, unrest=unrest)
 
     def _fine(self, recent: npt.NDArray[np.bool_]) -> Grid:

@@ -63,7 +63,8 @@ class Horizons:
     @classmethod
     def learn(cls, tried: Sequence[Tried], prior: FloatArray) -> Self:
         """prior: shape (features,): what the coefficients are drawn to."""
-        coefficients = [_regress(each, prior) for each in tried]
+        regressed = [_regress(each, prior) for each in tried]
+        coefficients = [found for found, _ in regressed]
         errors = [each.target - each.features @ found for each, found in zip(tried, coefficients, strict=True)]
         middle = (
             float(np.mean(np.concatenate([_log(each.level) for each in tried]))),
@@ -71,11 +72,11 @@ class Horizons:
         )
         hours = _hours(tried, errors)
         spread, scores, moments = [], [], []
-        for each, error in zip(tried, errors, strict=True):
+        for each, error, (_, freedom) in zip(tried, errors, regressed, strict=True):
             slopes = _spread(each, error, middle, hours)
             scaled = error / np.exp(_log_scale(slopes, middle, hours, each.level, each.unrest, each.hour))
             spread.append(tuple(slopes.tolist()))
-            scores.append(tuple((_widening(each.spans) * _quantiles(scaled)).tolist()))
+            scores.append(tuple((_widening(each.spans, freedom) * _quantiles(scaled)).tolist()))
             moments.append(_moments(scaled))
         seconds = tuple(each.horizon_s for each in tried)
         sizes = np.array([np.sqrt(np.mean(np.clip(error, *_inner(error)) ** 2)) for error in errors])
@@ -120,8 +121,11 @@ class Horizons:
         return np.asarray((1 - share) * table[at] + share * table[np.minimum(at + 1, len(table) - 1)])
 
 
-def _regress(tried: Tried, prior: FloatArray) -> FloatArray:
-    """Ridge regression towards the prior with Huber's weights, four rounds, as if there were only the spans."""
+def _regress(tried: Tried, prior: FloatArray) -> tuple[FloatArray, float]:
+    """Ridge regression towards the prior with Huber's weights, four rounds, as if there were only the spans.
+
+    Returns (coefficients, how many of them the data decided: the trace of the hat matrix).
+    """
     features, target = tried.features, tried.target - tried.features @ prior
     own = PRIOR_SPANS * np.mean(features**2, axis=0)
     noise = PRIOR_NOISE * float(np.mean(np.clip(target, *_inner(target)) ** 2))
@@ -130,10 +134,11 @@ def _regress(tried: Tried, prior: FloatArray) -> FloatArray:
     found = np.zeros(features.shape[1])
     for _ in range(4):
         weighted = features * robust[:, None]
-        found = np.linalg.solve(weighted.T @ features + ridge, weighted.T @ target)
+        found = np.asarray(np.linalg.solve(weighted.T @ features + ridge, weighted.T @ target), dtype=float)
         errors = np.abs(target - features @ found)
         robust = np.minimum(1.0, 2.0 * max(1.4826 * float(np.median(errors)), TINY) / np.maximum(errors, TINY))
-    return prior + found
+    hat = np.linalg.solve(weighted.T @ features + ridge, weighted.T @ features)
+    return prior + found, float(np.trace(hat))
 
 
 def _log(values: FloatArray) -> FloatArray:
@@ -202,13 +207,17 @@ def _moments(scaled: FloatArray) -> tuple[float, float]:
     return float(inner.mean()), float(np.mean(inner**2))
 
 
-def _widening(spans: float) -> FloatArray:
-    """Student's quantiles over the normal's at LEVELS: what few independent spans leave open about the spread."""
+def _widening(spans: float, fitted: float) -> FloatArray:
+    """What few independent spans leave open about the spread, at LEVELS: Student's quantiles over the normal's.
+
+    And by how much errors outside the fit exceed those inside it, where `fitted` coefficients were decided by them.
+    """
     levels = np.array(LEVELS)
     freedom = max(spans, 3.0)
+    outside = np.sqrt((spans + fitted) / spans)
     with np.errstate(invalid="ignore"):
         ratio = special.stdtrit(freedom, levels) / special.ndtri(levels)
-    return np.where(levels == 0.5, 1.0, ratio)
+    return np.asarray(np.where(levels == 0.5, 1.0, ratio * outside))
 
 
 def _growth(seconds: FloatArray, sizes: FloatArray) -> float:
