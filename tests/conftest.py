@@ -1,11 +1,17 @@
 """What many rooms' tests share: one lab for the whole session."""
 
+import signal
 import time
 
 import pytest
 
 from chaosprsa.lab.process import running_lab
 from chaosprsa.lab.shop import shop
+
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # as behind `&` in a script: programs under test would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
