@@ -45,7 +45,7 @@ def load_backtests(history: History, origins: Sequence[datetime], horizon_s: flo
     rates = history.table(RATE)
     rates = rates[[name for name in rates.columns if "->" not in str(name)]]
     order = rates.mean().sort_values(ascending=False, kind="stable").index[:MOST_COMPONENTS]
-    times = np.asarray(history.grid.as_unit("ms").asi8) / 1000
+    times = history.grid_ms / 1000
     starts = [origin.timestamp() for origin in origins]
     found = (_backtest(str(name), times, rates[name].to_numpy(dtype=float), starts, horizon_s) for name in order)
     return tuple(each for each in found if each is not None)

@@ -29,7 +29,7 @@ def backtest(
     """
     if horizon <= timedelta(0):
         raise BadInput(f"backtest: the horizon is {horizon}; give some time, such as 24h")
-    window = _window(history)
+    window = history.watched
     origins = spread(window, count)
     followed = min(horizon, window.end - origins[-1])
     progress("load at each origin", 0.1)
@@ -41,13 +41,6 @@ def backtest(
     progress("precursors", 0.8)
     precursors = _precursors(history, seed)
     return _whole(window, origins, followed, load, incidents, precursors, (*history.notes, *notes), seed)
-
-
-def _window(history: History) -> Window:
-    """While there are metrics, and as far back and on as incidents go."""
-    starts = [each.start for each in history.incidents]
-    window = history.window
-    return Window(start=min([window.start, *starts]), end=max([window.end, *starts]))
 
 
 def _incidents(

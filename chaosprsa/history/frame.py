@@ -81,6 +81,17 @@ class History:
         times = (first + np.arange(count)) * self._step_ms + phase
         return pd.DatetimeIndex(times.astype("datetime64[ms]")).tz_localize("UTC")
 
+    @property
+    def grid_ms(self) -> IntArray:
+        """The same in UTC milliseconds since 1970, shape (grid times,)."""
+        return np.asarray(self.grid.as_unit("ms").asi8, dtype=np.int64)
+
+    @property
+    def watched(self) -> Window:
+        """When incidents would have been seen: while there are metrics, and as far back and on as incidents go."""
+        starts = [each.start for each in self.incidents]
+        return Window(start=min([self.window.start, *starts]), end=max([self.window.end, *starts]))
+
     def table(self, metric: str) -> pd.DataFrame:
         """One metric: a row a grid time (UTC), a column a component that has it, NaN where no sample is near.
 

@@ -82,7 +82,7 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
     load, notes = _loads(history)
     progress("incidents", 0.2)
     graph, more = _graph(history, topology)
-    window = _watched(history)
+    window = history.watched
     components = tuple(dict.fromkeys((*graph.services, *history.components)))
     incidents = IncidentModel().fit(history.incidents, window, components, graph, _load_at(history, graph.entry))
     progress("precursors", 0.3)
@@ -123,7 +123,7 @@ def _loads(history: History) -> tuple[dict[str, LoadModel], tuple[str, ...]]:
     quiet = History(metrics=history.metrics[asked].reset_index(drop=True))
     rates = quiet.table(RATE)
     rates = rates[[name for name in rates.columns if "->" not in name]]
-    times = np.asarray(quiet.grid.as_unit("ms").asi8) / 1000
+    times = quiet.grid_ms / 1000
     enough = [str(name) for name in rates.columns if rates[name].count() >= MIN_SAMPLES]
     models = {name: LoadModel().fit(times, rates[name].to_numpy()) for name in enough}
     if not models:
@@ -168,13 +168,6 @@ def _load_at(history: History, component: str) -> tuple[FloatArray, FloatArray] 
     own = rows[(rows["metric"] == RATE).to_numpy(dtype=bool) & (rows["component"] == component).to_numpy(dtype=bool)]
     times = own["timestamp"].dt.as_unit("ms").astype("int64").to_numpy(dtype=np.float64) / 1000
     return (times, own["value"].to_numpy(dtype=np.float64)) if len(own) else None
-
-
-def _watched(history: History) -> Window:
-    """When incidents would have been seen: while there are metrics, and as far back and on as incidents go."""
-    window = history.window
-    starts = [each.start for each in history.incidents]
-    return Window(start=min([window.start, *starts]), end=max([window.end, *starts]))
 
 
 def _precursors(history: History, normals: Normals, seed: int) -> tuple[PrecursorModel | None, tuple[str, ...]]:

@@ -80,7 +80,7 @@ def _warm(values: FloatArray, since: IntArray, at: IntArray, spans: Spans, lengt
 
 def since_start(history: History) -> IntArray:
     """Shape (grid times,): steps since the recording that each time is in began; 0 where nothing was recorded."""
-    grid, step = _millis_of_grid(history), round(history.step_s * 1000)
+    grid, step = history.grid_ms, round(history.step_s * 1000)
     millis = history.metrics["timestamp"].dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
     at = np.clip((np.unique(millis) - grid[0] + step // 2) // step, 0, len(grid) - 1)
     present = np.zeros(len(grid), dtype=bool)
@@ -145,10 +145,6 @@ def _end(incident: Incident) -> datetime:
 
 def _between(history: History, start: datetime, end: datetime) -> tuple[int, int]:
     """Grid times from start on and before end."""
-    grid = _millis_of_grid(history)
+    grid = history.grid_ms
     first, past = (int(np.searchsorted(grid, round(time.timestamp() * 1000))) for time in (start, end))
     return first, past
-
-
-def _millis_of_grid(history: History) -> IntArray:
-    return np.asarray(history.grid.as_unit("ms").asi8, dtype=np.int64)

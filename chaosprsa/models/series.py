@@ -35,7 +35,7 @@ def wide(history: History) -> Wide:
     if not len(metrics):
         nothing = np.empty(0)
         return Wide(np.empty(0, dtype=np.int64), (), np.empty((0, 0)), nothing.astype(bool), nothing)
-    grid = np.asarray(history.grid.as_unit("ms").asi8)
+    grid = history.grid_ms
     millis, samples = millis_of(metrics["timestamp"]), metrics["value"].to_numpy(dtype=float)
     step = max(1, round(history.step_s * 1000))
     series = list(series_slices(metrics))

@@ -139,7 +139,7 @@ def _onsets(history: History) -> IntArray:
     """Grid times of the onsets that rows can tell of, sorted."""
     components = set(history.components)
     times = [onset(each) for each in history.incidents if components & set(each.components)]
-    at = np.searchsorted(history.grid.as_unit("ms").asi8, [round(time.timestamp() * 1000) for time in times])
+    at = np.searchsorted(history.grid_ms, [round(time.timestamp() * 1000) for time in times])
     return np.sort(at[(at >= WINDOW_STEPS) & (at < len(history.grid))])
 
 

@@ -39,7 +39,7 @@ def log_lines(
 ) -> Iterator[str]:
     """In order of time. templates: id -> text. Same arguments and generator state: same lines."""
     sources = [*_templated(history, templates or {}), *_access(history)]
-    grid, step_s = np.asarray(history.grid.as_unit("ms").asi8) / 1000, history.step_s
+    grid, step_s = history.grid_ms / 1000, history.step_s
     expected = sum(float(np.nansum(rate)) for _, _, _, rate, _ in sources) * step_s
     kept = min(1.0, most / expected) if expected > 0 else 0.0
     found: list[tuple[float, str, str, str]] = []

@@ -80,7 +80,7 @@ def _table(history: History) -> Table:
 
 
 def _scrapes(history: History, scrape_s: float) -> _Scrapes:
-    grid = np.asarray(history.grid.as_unit("ms").asi8) / 1000
+    grid = history.grid_ms / 1000
     step_s = history.step_s
     if not len(grid):
         return _Scrapes(np.empty(0), [], np.empty(0, dtype=np.int64), np.empty(0), step_s)
