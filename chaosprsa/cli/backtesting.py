@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from chaosprsa.cli.options import duration, json_option, seed_option, settings_option, show
+from chaosprsa.cli.options import duration, history_option, json_option, seed_option, settings_option, show
 from chaosprsa.progress import one_step
 
 
 @click.command()
-@click.option("--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources].")
+@history_option
 @click.option(
     "--origins", type=click.IntRange(1, 100), default=6, show_default=True, help="How often models are fitted."
 )

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from chaosprsa.cli.options import duration, exit_with, json_option, settings_option, show
+from chaosprsa.cli.options import duration, exit_with, history_option, json_option, settings_option, show
 from chaosprsa.progress import one_step
 
 
 @click.command()
-@click.option("--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources].")
+@history_option
 @click.option("--last", type=duration, default="6h", show_default=True, help="How far back it looks, from the end.")
 @click.option(
     "--false-alarms",

@@ -5,13 +5,21 @@ from pathlib import Path
 
 import click
 
-from chaosprsa.cli.options import duration, json_option, seed_option, settings_option, show, study_option
+from chaosprsa.cli.options import (
+    duration,
+    history_option,
+    json_option,
+    seed_option,
+    settings_option,
+    show,
+    study_option,
+)
 from chaosprsa.cli.text import issues_table, told_apart, weaknesses_table
 from chaosprsa.progress import one_step
 
 
 @click.command()
-@click.option("--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources].")
+@history_option
 @click.option(
     "--incidents",
     multiple=True,

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import duration as span
-from chaosprsa.cli.options import json_option, seed_option, settings_option, show
+from chaosprsa.cli.options import history_option, json_option, seed_option, settings_option, show
 from chaosprsa.progress import one_step
 
 
 @click.command()
-@click.option("--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources].")
+@history_option
 @click.option("--start", type=click.DateTime(), help="When it is to be, UTC; without it, where the history ends.")
 @click.option("--duration", type=span, default="1h", show_default=True, help="How long it lasts.")
 @click.option(

@@ -37,6 +37,13 @@ def settings_option(command: Command) -> Command:
     )(command)
 
 
+def history_option(command: Command) -> Command:
+    """--history DIR, for what can also be had from the settings' sources."""
+    return click.option(
+        "--history", type=click.Path(path_type=Path), help="A folder in the normal form instead of [sources]."
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """--json: the result as JSON on standard output, progress on standard error."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
