@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from chaosprsa.models.calibration import average_precision
 from chaosprsa.types import Agreement, IncidentScore, ReliabilityBin
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,18 +29,9 @@ def incident_score(method: str, forecast: FloatArray, happened: BoolArray) -> In
     return IncidentScore(
         method=method,
         brier=float(np.mean((flat - came) ** 2)),
-        average_precision=_average_precision(flat, came),
+        average_precision=average_precision(flat, came),
         log_loss=float(loss),
     )
-
-
-def _average_precision(forecast: FloatArray, happened: BoolArray) -> float:
-    """0 where nothing happened: there was nothing to rank first."""
-    if not happened.any():
-        return 0.0
-    from sklearn.metrics import average_precision_score  # late: only a backtest needs it
-
-    return float(average_precision_score(happened, forecast))
 
 
 def reliability(forecast: FloatArray, happened: BoolArray) -> tuple[ReliabilityBin, ...]:

@@ -125,6 +125,15 @@ class Quality:
         )
 
 
+def average_precision(probabilities: FloatArray, happened: BoolArray) -> float:
+    """Of the ranking, equal shapes (rows,); 0 where nothing happened: there was nothing to rank first."""
+    if not happened.any():
+        return 0.0
+    from sklearn.metrics import average_precision_score  # late: only learning and judging need it
+
+    return float(average_precision_score(happened, probabilities))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """Probabilities and what happened, shape (components, times); NaN and any value where there is no row."""
@@ -137,13 +146,8 @@ class Judged:
         return np.isfinite(self.probabilities)
 
     def average_precision(self) -> float:
-        """0 where nothing happened: there was nothing to rank first."""
-        known = self.known
-        if not self.happened[known].any():
-            return 0.0
-        from sklearn.metrics import average_precision_score  # late: only learning needs it
-
-        return float(average_precision_score(self.happened[known], self.probabilities[known]))
+        """Of the cells that are known."""
+        return average_precision(self.probabilities[self.known], self.happened[self.known])
 
     def brier(self, always: float | None = None) -> float:
         """Of the probabilities, or of always saying the same."""
