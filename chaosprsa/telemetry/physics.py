@@ -33,7 +33,6 @@ class Physics:
         self._rates = [
             number for number, (name, metric) in enumerate(past.keys) if metric == RATE and name in self._around
         ]
-        self._sketches: dict[tuple[Fault, str, float, float], Sketch] = {}
 
     def _columns(self, component: str, beginning: str) -> list[int]:
         return [
