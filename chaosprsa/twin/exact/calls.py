@@ -5,7 +5,6 @@ import numpy as np
 from chaosprsa.compiled import compiled
 from chaosprsa.twin.exact.draws import drawn, uniform
 from chaosprsa.twin.exact.fields import (
-    AHEAD,
     ARRIVED,
     AT_CALL,
     AT_CPU,
@@ -56,7 +55,6 @@ from chaosprsa.twin.exact.fields import (
     POOL,
     POOL_CELLS,
     POOL_HEAD,
-    POOL_TAIL,
     PREVIOUS,
     QUEUE_LIMIT,
     READY_PODS,
@@ -80,6 +78,7 @@ from chaosprsa.twin.exact.fields import (
     WEIGHTED,
 )
 from chaosprsa.twin.exact.heaps import push_timer
+from chaosprsa.twin.exact.lines import first_of, line_up
 from chaosprsa.twin.exact.memory import Floats, Ints
 from chaosprsa.twin.exact.stations import join
 
@@ -218,7 +217,8 @@ def place_call(F: Floats, I: Ints, parent: int, call: int, attempt: int, now: fl
     pool = _pool_of(F, I, parent, call)
     if pool >= 0:
         if I[pool + IN_USE] >= I[call + POOL]:
-            _wait(F, I, pool, job)
+            I[job + STAGE] = FOR_CONNECTION
+            line_up(I, pool + POOL_HEAD, job)
             return
         I[pool + IN_USE] += 1
     enter(F, I, job, now)
@@ -235,17 +235,6 @@ def _pool_of(F: Floats, I: Ints, parent: int, call: int) -> int:
 
 
 @compiled
-def _wait(F: Floats, I: Ints, pool: int, job: int) -> None:
-    I[job + STAGE], I[job + AHEAD] = FOR_CONNECTION, -1
-    tail = I[pool + POOL_TAIL]
-    if tail >= 0:
-        I[tail + AHEAD] = job
-    else:
-        I[pool + POOL_HEAD] = job
-    I[pool + POOL_TAIL] = job
-
-
-@compiled
 def hang_up(F: Floats, I: Ints, job: int, now: float) -> None:
     """Give a call's connection back; the next that waits for it and is still wanted takes it."""
     parent, call = I[job + PARENT], I[job + CALL]
@@ -256,10 +245,7 @@ def hang_up(F: Floats, I: Ints, job: int, now: float) -> None:
         return
     I[pool + IN_USE] -= 1
     while I[pool + POOL_HEAD] >= 0:
-        other = I[pool + POOL_HEAD]
-        I[pool + POOL_HEAD] = I[other + AHEAD]
-        if I[pool + POOL_HEAD] < 0:
-            I[pool + POOL_TAIL] = -1
+        other = first_of(I, pool + POOL_HEAD)
         caller = I[other + PARENT]
         if I[other + ORPHAN] or I[caller + STAMP] != I[other + PARENT_STAMP]:
             free_job(F, I, other)

@@ -24,7 +24,7 @@ FREE, AT_CPU, AT_STORAGE, DELAYED, CALLING, AT_NETWORK, FINISHING, FOR_CONNECTIO
 # stations, F: processor sharing with at most one core a job. CLOCK: work done for each job so far
 CLOCK, LAST, CORES, SPEED, MOST_CORES, PERIOD, PERIOD_END, QUOTA, BUSY, THROTTLED_S = range(10)
 # stations, I
-ACTIVE, MOST, ROOT, HEAD, TAIL, PLACE, STOPPED, PERIODS_STOPPED = range(8)
+ACTIVE, MOST, ROOT, HEAD, TAIL, PLACE, STOPPED = range(7)  # TAIL after HEAD, as lines.py has them
 STATION = 10
 
 # pods, F and I
@@ -48,7 +48,7 @@ CALLEE, GROUP, RETRIES, POOL, FIRST_POOL, BREAK_LEAST, HALF_OPEN = range(7)
 CALL_CELLS = 12
 
 # connections of a call from one pod of its caller, I
-IN_USE, POOL_HEAD, POOL_TAIL = range(3)
+IN_USE, POOL_HEAD, POOL_TAIL = range(3)  # the same
 POOL_CELLS = 3
 
 # timers: three whole numbers each, their times beside them

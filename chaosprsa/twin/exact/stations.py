@@ -10,7 +10,6 @@ import numpy as np
 from chaosprsa.compiled import compiled
 from chaosprsa.twin.exact.fields import (
     ACTIVE,
-    AHEAD,
     BUSY,
     CLOCK,
     CORES,
@@ -21,15 +20,14 @@ from chaosprsa.twin.exact.fields import (
     MOST_CORES,
     PERIOD,
     PERIOD_END,
-    PERIODS_STOPPED,
     QUOTA,
     ROOT,
     SPEED,
     STOPPED,
-    TAIL,
     THROTTLED_S,
 )
 from chaosprsa.twin.exact.heaps import joined, put_due, without_root
+from chaosprsa.twin.exact.lines import first_of, line_up
 from chaosprsa.twin.exact.memory import Floats, Ints
 
 SOON = 1e-12  # seconds: what is so near is now
@@ -93,13 +91,7 @@ def join(F: Floats, I: Ints, q: int, job: int, work: float, now: float) -> None:
         start(F, I, q, job, work)
     else:
         F[job + KEY] = work
-        I[job + AHEAD] = -1
-        tail = I[q + TAIL]
-        if tail >= 0:
-            I[tail + AHEAD] = job
-        else:
-            I[q + HEAD] = job
-        I[q + TAIL] = job
+        line_up(I, q + HEAD, job)
     plan_next(F, I, q)
 
 
@@ -124,16 +116,12 @@ def fire(F: Floats, I: Ints, q: int, now: float) -> int:
     if left > SOON * max(1.0, now) * used * F[q + SPEED]:
         if F[q + PERIOD] > 0 and F[q + QUOTA] <= SOON * 10 and used > F[q + CORES]:
             I[q + STOPPED] = 1
-            I[q + PERIODS_STOPPED] += 1
         plan_next(F, I, q)
         return -1
     I[q + ROOT] = without_root(F, I, root)
     I[q + ACTIVE] -= 1
-    waiting = I[q + HEAD]
+    waiting = first_of(I, q + HEAD)
     if waiting >= 0:
-        I[q + HEAD] = I[waiting + AHEAD]
-        if I[q + HEAD] < 0:
-            I[q + TAIL] = -1
         start(F, I, q, waiting, F[waiting + KEY])
     plan_next(F, I, q)
     return root
