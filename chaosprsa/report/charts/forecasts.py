@@ -57,13 +57,18 @@ def _band(load: LoadBacktest, run: slice, x: Scale, y: Scale) -> Markup:
     )
 
 
-def reliability_chart(bins: Sequence[ReliabilityBin], width: int) -> Markup:
-    """Forecast probability against the share of cells that had an incident; on the diagonal it kept its word."""
+def _square(width: int, top: float) -> tuple[int, svg.Frame, Scale, Scale]:
+    """(size in pixels, frame, x, y) of a drawing whose axes both go from 0 to top."""
     size = min(width, SQUARE_PX)
     frame = svg.Frame(left=44, top=26, right=size - 20, bottom=size - 60)
-    top = min(1.0, 1.15 * max(max(each.predicted, each.happened) for each in bins) or 1.0)
     x = Scale(low=0, high=top, start=frame.left, end=frame.right)
-    y = Scale(low=0, high=top, start=frame.bottom, end=frame.top)
+    return size, frame, x, Scale(low=0, high=top, start=frame.bottom, end=frame.top)
+
+
+def reliability_chart(bins: Sequence[ReliabilityBin], width: int) -> Markup:
+    """Forecast probability against the share of cells that had an incident; on the diagonal it kept its word."""
+    top = min(1.0, 1.15 * max(max(each.predicted, each.happened) for each in bins) or 1.0)
+    size, frame, x, y = _square(width, top)
     most = max(each.cells for each in bins)
     return svg.drawing(
         size,
@@ -87,10 +92,7 @@ def reliability_chart(bins: Sequence[ReliabilityBin], width: int) -> Markup:
 
 def residual_chart(residuals: Sequence[float], width: int) -> Markup:
     """The residuals' distribution against the uniform one, with the 95 % band of Kolmogorov's test."""
-    size = min(width, SQUARE_PX)
-    frame = svg.Frame(left=44, top=26, right=size - 20, bottom=size - 60)
-    x = Scale(low=0, high=1, start=frame.left, end=frame.right)
-    y = Scale(low=0, high=1, start=frame.bottom, end=frame.top)
+    size, frame, x, y = _square(width, 1.0)
     count = len(residuals)
     far = 1.358 / count**0.5
     steps = [(0.0, 0.0), *((value, (at + 1) / count) for at, value in enumerate(residuals)), (1.0, 1.0)]
