@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chaosprsa.cluster import Cluster, connect
 from chaosprsa.errors import BadInput
 from chaosprsa.history.prometheus import PrometheusClient
 from chaosprsa.progress import Progress, silent
 from chaosprsa.settings import Settings, read_settings
 from chaosprsa.types import Verdict
 from chaosprsa.workspace import Workspace
+
+if TYPE_CHECKING:  # half of what learn would import, and it needs no cluster
+    from chaosprsa.cluster import Cluster
 
 _WORST_FIRST = (Verdict.INVALID, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
 
@@ -24,8 +27,10 @@ class Context:
     settings: Settings
     progress: Progress
 
-    def cluster(self) -> Cluster:
+    def cluster(self) -> "Cluster":
         """Raises ClusterUnreachable."""
+        from chaosprsa.cluster import connect
+
         table = self.settings.cluster
         return connect(table.context, state=self.workspace.state, service_label=table.service_label)
 

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chaosprsa.alerts import to_alertmanager
 from chaosprsa.chain.context import Context, utc_now
-from chaosprsa.cluster import connect
-from chaosprsa.cluster.discovering import System, discover_system
 from chaosprsa.discovery import Found, Proposal, endpoints_of, guess_entry, propose
 from chaosprsa.documents import read_lines, write_lines, write_text
 from chaosprsa.errors import BadInput
@@ -29,6 +27,9 @@ from chaosprsa.studies import generate_study
 from chaosprsa.telemetry import synthesise
 from chaosprsa.types import SimulatedIssue, Study, Window
 
+if TYPE_CHECKING:
+    from chaosprsa.cluster.discovering import System
+
 LOOK_BACK = timedelta(hours=1)
 LATENCY = "latency_p99_ms"
 RATE = "request_rate_per_s"
@@ -36,13 +37,16 @@ RATE = "request_rate_per_s"
 
 def init(namespace: str, context: str, prometheus: str, history: str, output: Path) -> Proposal:
     """Write chaosprsa.toml from what the cluster and its metrics show."""
+    from chaosprsa.cluster import connect
+    from chaosprsa.cluster.discovering import discover_system
+
     system = discover_system(connect(context), namespace)
     proposal = propose(_found(system, context, prometheus, history))
     write_text(output, render_settings(proposal.settings, proposal.remarks))
     return replace(proposal, notes=(*proposal.notes, *system.notes))
 
 
-def _found(system: System, context: str, prometheus: str, history: str) -> Found:
+def _found(system: "System", context: str, prometheus: str, history: str) -> Found:
     seen = _seen(system, prometheus) if prometheus else None
     edges = tuple(_edges(seen, system.services)) if seen else ()
     entry = system.entry or guess_entry(system.services, edges, system.exposed) if system.services else ""
@@ -61,7 +65,7 @@ def _found(system: System, context: str, prometheus: str, history: str) -> Found
     )
 
 
-def _seen(system: System, prometheus: str) -> History | None:
+def _seen(system: "System", prometheus: str) -> History | None:
     """The last hour's metrics; None where there are none yet."""
     now = utc_now()
     window = Window(start=now - LOOK_BACK, end=now)
