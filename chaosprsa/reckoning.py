@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.faults import CATALOGUE, fault_of_kind
+from chaosprsa.history.queries import RATE
 from chaosprsa.impacts import LEANS, Sketch, Surroundings, sketch, surroundings, together
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.types import Fault, Impact, Interval
 
 FloatArray = npt.NDArray[np.float64]
-RATE = "request_rate_per_s"
 COVERED = 0.9
 Z90 = 1.6449  # the normal distribution's 95 % point
 NOISE, NOISE_SHARE = 0.08, 0.3  # of a measured percentile, logarithm: at least, and of the entry's usual spread

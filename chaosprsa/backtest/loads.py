@@ -14,11 +14,11 @@ import numpy.typing as npt
 from chaosprsa.backtest.scores import pinball
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
+from chaosprsa.history.queries import RATE
 from chaosprsa.models.load import LoadModel
 from chaosprsa.types import LoadBacktest, LoadScore
 
 FloatArray = npt.NDArray[np.float64]
-RATE = "request_rate_per_s"
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_COMPONENTS = 20  # those with most requests: a page shows no more
 MOST_SAMPLES = 600  # of one origin's horizon, evenly: neighbours say the same

@@ -18,6 +18,7 @@ from chaosprsa.history.files import read_history, with_incidents, write_history
 from chaosprsa.history.frame import History, empty_metrics
 from chaosprsa.history.incidents import parse_incidents
 from chaosprsa.history.prometheus import PrometheusClient, read_prometheus
+from chaosprsa.history.queries import RATE
 from chaosprsa.issues import EDGE_SHARE, draw_issues
 from chaosprsa.models.bundle import Bundle, load_bundle, save_bundle
 from chaosprsa.models.bundle import learn as learn_from
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 LOOK_BACK = timedelta(hours=1)
 LATENCY = "latency_p99_ms"
-RATE = "request_rate_per_s"
 
 
 def init(namespace: str, context: str, prometheus: str, history: str, output: Path) -> Proposal:

@@ -9,8 +9,8 @@ from chaosprsa.chain.context import Context
 from chaosprsa.chain.learning import past_of
 from chaosprsa.documents import write_document
 from chaosprsa.errors import BadInput
+from chaosprsa.history.queries import RATE
 from chaosprsa.loads import textured_profile
-from chaosprsa.models.learned import RATE
 from chaosprsa.types import LoadProfile
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from string import Template
 
 SERVICE = "service"
+RATE = "request_rate_per_s"  # of requests at a service, or calls along an edge
 _REQUESTS = 'http_request_duration_seconds_count{namespace="$namespace"}'
 _CALLS = 'http_client_request_duration_seconds_{part}{{namespace="$namespace"}}'
 _OWNERS = 'max by (namespace, pod, $pod_label) (kube_pod_labels{namespace="$namespace", $pod_label!=""})'
@@ -39,7 +40,7 @@ def _of_edges(expression: str) -> str:
 
 
 SERVICE_QUERIES: Mapping[str, str] = {
-    "request_rate_per_s": _named(f"sum by ($label) (rate({_REQUESTS}[$window]))"),
+    RATE: _named(f"sum by ($label) (rate({_REQUESTS}[$window]))"),
     "success_ratio": _named(  # a service that only fails has no good series: 0, not nothing
         f'(sum by ($label) (rate({_REQUESTS[:-1]}, code!~"5.."}}[$window]))'
         f" or 0 * sum by ($label) (rate({_REQUESTS}[$window])))"
@@ -55,7 +56,7 @@ SERVICE_QUERIES: Mapping[str, str] = {
     "replicas": _of_pods('kube_pod_status_ready{namespace="$namespace", condition="true"}'),
 }
 EDGE_QUERIES: Mapping[str, str] = {
-    "request_rate_per_s": _of_edges(f"sum by ($label, peer) (rate({_CALLS.format(part='count')}[$window]))"),
+    RATE: _of_edges(f"sum by ($label, peer) (rate({_CALLS.format(part='count')}[$window]))"),
     "latency_mean_ms": _of_edges(
         f"1000 * sum by ($label, peer) (rate({_CALLS.format(part='sum')}[$window]))"
         f" / (sum by ($label, peer) (rate({_CALLS.format(part='count')}[$window])) > 0)"

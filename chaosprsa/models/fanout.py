@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from chaosprsa.history.frame import EDGE, History
+from chaosprsa.history.queries import RATE
 from chaosprsa.types import Topology
 
-RATE = "request_rate_per_s"
 LEAST = 0.001  # an edge that the call graph names is called at least this often a request
 MIN_TIMES = 10
 

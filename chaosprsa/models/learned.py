@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
+from chaosprsa.history.queries import RATE
 from chaosprsa.models.fanout import with_calls
 from chaosprsa.models.felt import Felt, felt_impacts
 from chaosprsa.models.incidents import IncidentModel
@@ -23,7 +24,6 @@ from chaosprsa.progress import Progress, silent
 from chaosprsa.types import Incident, Lineage, Topology, Window
 
 FloatArray = npt.NDArray[np.float64]
-RATE = "request_rate_per_s"
 MOST_PAST = 10_000  # incidents that a bundle keeps, the latest: enough to tell what is new, and what may follow
 RECENT = timedelta(hours=6)  # kept as they are: what a prediction and a synthetic telemetry start from
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chaosprsa.history.queries import RATE
 from chaosprsa.report.charts.load import LoadView
 from chaosprsa.types import Lineage, Window
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from chaosprsa.models.incidents import IncidentModel
     from chaosprsa.models.precursors import PrecursorModel
 
-RATE = "request_rate_per_s"
 AHEAD = timedelta(hours=24)  # as far as issues are drawn by default
 POINTS = 180
 MOST_KINDS = 8  # columns that a page has room for; the others are summed

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.faults import CATALOGUE
+from chaosprsa.history.queries import RATE
 from chaosprsa.models.signatures import EDGE_IN, OTHER, OWN, Signature, Trajectory, neighbours, relation_to
 from chaosprsa.telemetry.shapes import stays
-from chaosprsa.telemetry.usual import RATE, Past
+from chaosprsa.telemetry.usual import Past
 from chaosprsa.types import Fault, SimulatedIssue, Topology
 
 FloatArray = npt.NDArray[np.float64]

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.history.frame import EDGE, History
+from chaosprsa.history.queries import RATE
 from chaosprsa.types import Fault, SimulatedIssue
 
 FloatArray = npt.NDArray[np.float64]
 MOST = 20_000
-TEMPLATE, RATE, SUCCESS, LATENCY = "log_template_", "request_rate_per_s", "success_ratio", "latency_p50_ms"
+TEMPLATE, SUCCESS, LATENCY = "log_template_", "success_ratio", "latency_p50_ms"
 ERRORS: Mapping[Fault, str] = {
     Fault.POD_KILL: "connection to {0} refused: no endpoint is ready",
     Fault.REPLICA_LOSS: "{0}: no connection left in the pool, gave up waiting",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from chaosprsa.errors import require
 from chaosprsa.history.frame import EDGE, History
+from chaosprsa.history.queries import RATE
 
 FloatArray = npt.NDArray[np.float64]
 Table = Mapping[tuple[str, str], FloatArray]
@@ -26,7 +27,7 @@ SCRAPE_S = 15.0  # between samples: a rate over a minute then has four, as most 
 EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 QUANTILES = {"latency_p50_ms": 0.5, "latency_p90_ms": 0.9, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
 FASTEST, SLOWEST = 0.25, 2.0  # of the lowest and highest known percentile: where the distribution begins and ends
-REQUESTS = {"request_rate_per_s", "success_ratio", *QUANTILES}
+REQUESTS = {RATE, "success_ratio", *QUANTILES}
 CONTAINERS = {"cpu_usage_cores", "cpu_limit_cores", "memory_bytes", "memory_limit_bytes", "replicas"}
 MOST_PODS = 50
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
@@ -106,7 +107,7 @@ def _histograms(table: Table, components: list[str], scrapes: _Scrapes, namespac
     family = "http_request_duration_seconds"
     yield f"# TYPE {family} histogram\n"
     for component in components:
-        rate = table.get((component, "request_rate_per_s"))
+        rate = table.get((component, RATE))
         if rate is None:
             continue
         good = np.clip(np.nan_to_num(table.get((component, "success_ratio"), np.ones_like(rate)), nan=1.0), 0.0, 1.0)
@@ -152,7 +153,7 @@ def _calls(table: Table, scrapes: _Scrapes, namespace: str, label: str) -> Itera
     family = "http_client_request_duration_seconds"
     yield f"# TYPE {family} summary\n"
     for edge in sorted({component for component, _ in table if EDGE in component}):
-        rate = table.get((edge, "request_rate_per_s"))
+        rate = table.get((edge, RATE))
         if rate is None:
             continue
         caller, peer = edge.split(EDGE, 1)
@@ -220,7 +221,7 @@ def _shared(
 
 def _others(table: Table, scrapes: _Scrapes, namespace: str, label: str) -> Iterator[str]:
     """What no usual name is known for, one family a metric."""
-    rated = {component for component, metric in table if metric == "request_rate_per_s"}
+    rated = {component for component, metric in table if metric == RATE}
     left: dict[str, list[str]] = {}
     for component, metric in table:
         written = metric in CONTAINERS if EDGE not in component else metric == "latency_mean_ms"

@@ -7,9 +7,10 @@ replicas, the load) is exact and always from here.
 import numpy as np
 import numpy.typing as npt
 
+from chaosprsa.history.queries import RATE
 from chaosprsa.impacts import RESTART_S, Sketch, Surroundings, sketch, surroundings
 from chaosprsa.models.bundle import Bundle
-from chaosprsa.telemetry.usual import RATE, Past
+from chaosprsa.telemetry.usual import Past
 from chaosprsa.types import Fault, SimulatedIssue
 
 FloatArray = npt.NDArray[np.float64]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.history.frame import History
+from chaosprsa.history.queries import RATE
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.models.normals import quiet_rows
 from chaosprsa.models.series import Wide, wide
@@ -22,7 +23,6 @@ from chaosprsa.telemetry.shapes import Shape, shape_of, stays
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
-RATE = "request_rate_per_s"
 MEAN_BLOCK = 60  # steps
 CANDIDATES = 12  # places looked at for the next block
 MATCHED = 64  # series that a block's beginning is matched on
