@@ -4,8 +4,8 @@ Learned on the earlier part of a trace of requests a second, new days are drawn 
 that the load model forecasts at the midnight before (as a rehearsal of tomorrow would), the rest from the earlier part
 alone. Goals, of the later part's figures: mean, peak/mean (of a day's minutes), p99/median (of minutes),
 autocorrelation at a minute, an hour and a day, bursts a day and their length, index of dispersion at 1 s to 1 h, each
-within 20 %; a classifier of ten-minute windows (real against drawn; trained on the first half of the later part, judged on the
-second) with an AUC of at most .75 (half: as good as none); a drawn day no nearer to a seen one than real days are.
+within 20 %; a classifier of ten-minute windows (real against drawn; trained on the first half of the later part, judged
+on the second) with an AUC of at most .75 (half: as good as none); a drawn day no nearer to a seen one than real days.
 
 Baselines: Poisson around the mean day; whole days drawn from those seen (copies: distance 0); the load model's smooth
 forecast with Poisson arrivals.
