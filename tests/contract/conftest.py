@@ -246,6 +246,7 @@ def space_in(kube: Kube) -> Iterator[Space]:
     made = kube.core.create_namespace({"metadata": {"generateName": "contract-", "labels": {"contract": "1"}}})
     name = made.metadata.name
     kube.until(lambda: kube.core.read_namespaced_service_account("default", name), "the default service account")
+    kube.until(lambda: kube.core.read_namespaced_config_map("kube-root-ca.crt", name), "the root certificate")
     yield Space(kube, name)
     with contextlib.suppress(client.ApiException):
         kube.core.delete_namespace(name)

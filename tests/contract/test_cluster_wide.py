@@ -11,7 +11,7 @@ def test_a_namespace_is_active_labelled_and_furnished(space: Any) -> None:
     assert found.status.phase == "Active"
     assert found.metadata.labels["kubernetes.io/metadata.name"] == space.name
     assert found.spec.finalizers == ["kubernetes"]
-    space.kube.until(lambda: space.kube.core.read_namespaced_config_map("kube-root-ca.crt", space.name))
+    assert space.kube.core.read_namespaced_config_map("kube-root-ca.crt", space.name)
     assert [each.metadata.name for each in space.kube.core.list_namespaced_secret(space.name).items] == []
 
 
