@@ -31,6 +31,7 @@ from chaosprsa.types import (
 
 Noun = TypeVar("Noun")
 VERSION = 1
+_CONTENT = json.JSONEncoder(sort_keys=True, default=str)  # json.dumps would make one for each of ten thousand issues
 _ABSENT = object()
 DOCUMENTS: Mapping[str, type] = {
     "backtest": Backtest,
@@ -228,5 +229,5 @@ def lineage(kind: str, content: object, parents: Sequence[Lineage] = ()) -> Line
     content: anything json can dump with str as a fallback.
     """
     ids = tuple(parent.id for parent in parents)
-    digest = hashlib.sha256(json.dumps([kind, content, ids], sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(_CONTENT.encode([kind, content, ids]).encode()).hexdigest()
     return Lineage(id=f"{kind}-{digest[:12]}", parents=ids)

@@ -118,12 +118,13 @@ def _factors(bundle: Bundle, grid: Grid) -> dict[str, FloatArray]:
     spans = _spans(len(grid.starts_s) * grid.cell_s)
     which = np.searchsorted(spans, grid.starts_s + grid.cell_s / 2, side="right") - 1
     found: dict[str, list[float]] = {}
+    least, most = LATELY_BOUNDS
     for start_s, end_s in pairwise(spans.tolist()):
         window = Window(start=grid.origin + timedelta(seconds=start_s), end=grid.origin + timedelta(seconds=end_s))
         usual = model.probability(window, ())  # nothing is known: the process is at its mean
         for component, chance in model.probability(window, past).items():
             told, mean = (-np.log1p(-min(each, 1 - 1e-12)) for each in (chance, usual.get(component, chance)))
-            found.setdefault(component, []).append(float(np.clip(told / max(mean, 1e-300), *LATELY_BOUNDS)))
+            found.setdefault(component, []).append(float(min(max(told / max(mean, 1e-300), least), most)))
     return {component: np.array(values)[which] for component, values in found.items() if len(values) == len(spans) - 1}
 
 
@@ -217,7 +218,8 @@ def _heeding(hazard: Hazard, sign: Precursor | None, usual: Mapping[str, float],
     ahead_s = _ahead_s(bundle, grid)
     soon = grid.starts_s < ahead_s
     told = -np.log1p(-min(sign.probability, 1 - 1e-9)) / bundle.precursors.horizon.total_seconds()
-    factor = float(np.clip(told / usual[hazard.component], *PRECURSOR_BOUNDS))
+    least, most = PRECURSOR_BOUNDS
+    factor = float(min(max(told / usual[hazard.component], least), most))
     rate = np.where(soon, hazard.rate_per_s * factor, hazard.rate_per_s)
     told_words = (
         f"Precursors on {hazard.component}: an onset within {ahead_s / 60:.0f} min has probability "

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -27,6 +28,7 @@ USUAL_STRENGTH = 0.95  # quantiles up to here, and from 1 minus it, are what may
 DAY_S = 86_400.0
 ANY_KIND = ""  # a kind that no source has lasts as long as all of them
 Where = tuple[str, str]  # component and kind
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,11 @@ class Seen:
         """To the nearest; infinite where nothing was seen. starts_s: seconds since 1970. Shape (issues,)."""
         points = self._points(starts_s, durations_s)
         nearest = np.full(len(points), np.inf)
+        places = _rows(where)
         for level, trees in zip(_LEVELS, self._trees, strict=True):
-            rows = defaultdict(list)
-            for at, each in enumerate(where):
-                rows[level.key(each)].append(at)
+            rows: dict[Hashable, list[int]] = defaultdict(list)
+            for place, here in places.items():
+                rows[level.key(place)] += here
             for key, own in rows.items():
                 if key in trees:
                     apart, _ = trees[key].query(points[own])
@@ -100,10 +103,15 @@ def novelty(distance: FloatArray) -> FloatArray:
 
 
 def _trees(keys: Sequence[Hashable], points: FloatArray) -> dict[Hashable, cKDTree]:
-    rows: dict[Hashable, list[int]] = defaultdict(list)
+    return {key: cKDTree(points[own]) for key, own in _rows(keys).items()}
+
+
+def _rows(keys: Sequence[Key]) -> dict[Key, list[int]]:
+    """Where each key is among them."""
+    found: dict[Key, list[int]] = defaultdict(list)
     for at, key in enumerate(keys):
-        rows[key].append(at)
-    return {key: cKDTree(points[own]) for key, own in rows.items()}
+        found[key].append(at)
+    return found
 
 
 def _beyond(strength_u: FloatArray) -> FloatArray:

@@ -110,6 +110,13 @@ class SimulatedIssue:
     raised_by: str = ""
 
     def __post_init__(self) -> None:
+        whole = bool(self.components) and self.start_s >= 0 and self.duration_s > 0 and self.ramp_s >= 0
+        shares = 0 < self.probability <= 1 and 0 <= self.novelty <= 1 and 0 < self.plausibility <= 1
+        if not (whole and shares):  # words are made only where they are needed: issues come by ten thousands
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Say the first that can't be."""
         require(bool(self.components), f"issue {self.id}: names no component")
         require(self.start_s >= 0, f"issue {self.id}: starts {-self.start_s} s before now")
         require(self.duration_s > 0, f"issue {self.id}: duration_s is {self.duration_s}, expected above 0")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from chaosprsa.errors import require
+from chaosprsa.errors import InvalidNoun, require
 
 
 class Severity(StrEnum):
@@ -78,4 +78,5 @@ class Interval:
     high: float
 
     def __post_init__(self) -> None:
-        require(self.low <= self.mid <= self.high, f"an interval must rise: {self.low}, {self.mid}, {self.high}")
+        if not self.low <= self.mid <= self.high:
+            raise InvalidNoun(f"an interval must rise: {self.low}, {self.mid}, {self.high}")
