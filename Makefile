@@ -4,6 +4,8 @@
 # make test-slow, test-browser, test-cluster     the slower suites
 .PHONY: demo test test-slow test-browser test-cluster lint setup docs clean
 RUN := .venv/bin
+# Two files at a time; tests/conftest.py says what stays together.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 setup: .venv/ready
 
@@ -17,7 +19,7 @@ demo: setup
 	@$(RUN)/chaos --no-version-check --no-log-file prsa demo $(if $(HISTORY),--history "$(HISTORY)")
 
 test: setup
-	$(RUN)/pytest -m "not slow and not browser and not cluster"
+	$(RUN)/pytest $(WORKERS) -m "not slow and not browser and not cluster"
 
 test-slow: setup
 	$(RUN)/pytest -m "slow and not browser and not cluster"

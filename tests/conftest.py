@@ -1,17 +1,53 @@
-"""What many rooms' tests share: one lab for the whole session."""
+"""What many rooms' tests share: one lab for the whole session, and how workers share the files."""
 
 import signal
 import time
+from pathlib import Path
 
+import hypothesis
 import pytest
 
 from chaosprsa.lab.process import running_lab
 from chaosprsa.lab.shop import shop
 
+TESTS = Path(__file__).parent
+ON_THE_LAB = ("rollout/test_rollout_on_the_lab.py", "cluster_room", "test_trial.py")  # they ask for `lab` below
+WAITING = (*ON_THE_LAB, "history/lab", "rehearsal/test_loadtest.py", "lab/running", "cli", "lab")
+
+# Two workers, and whatever else runs, share the machine: an example's wall time says nothing about the code.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
+
 if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 ):  # as behind `&` in a script: programs under test would ignore it, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """What waits for programs comes first: it would leave one worker alone at the end."""
+    items.sort(key=lambda item: _first_of(WAITING, item.path.relative_to(TESTS).as_posix()))
+
+
+def _first_of(places, path):
+    """The number of the first that the path lies in; as many as there are where it lies in none."""
+    return next((at for at, place in enumerate(places) if path.startswith(place)), len(places))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With workers (-n), a file's tests stay together, and so do all on the shared lab: there is one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            on_the_lab = _first_of(ON_THE_LAB, file.removeprefix("tests/")) < len(ON_THE_LAB)
+            return "the shared lab" if on_the_lab else file
+
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
