@@ -1,5 +1,7 @@
 """Networks that the benchmarks of the twin share."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,7 @@ from chaosprsa.types import Topology, TwinFit
 UNJUDGED = TwinFit(trusted=True, latency_ratio=1.0, error_share_gap=0.0, trials=3, reason="")
 
 
-def twin_of(topology: Topology, demand_s: npt.ArrayLike, timeout_s: float = 1e6) -> Twin:
+def twin_of(topology: Topology, demand_s: npt.ArrayLike, timeout_s: float = math.inf) -> Twin:
     """A twin known without doubt: exponential work, no memory to speak of; callers wait for ever by default."""
     count = len(topology.services)
     none, known = np.zeros(count), np.asarray(demand_s, dtype=float)

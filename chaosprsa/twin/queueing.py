@@ -8,7 +8,7 @@ L = 1 is M/G/1-PS, a whole L has the mean of M/M/L, a limit below one core is a 
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
 MAX_WHOLE_CORES = 64
@@ -67,3 +67,10 @@ def share_above(threshold_s: Floats | float, mean_s: Floats, variance_s2: Floats
     ratio = np.cbrt(threshold_s / np.maximum(mean_s, 1e-12))
     above: Floats = ndtr((1.0 - ninth - ratio) / np.sqrt(np.maximum(ninth, 1e-12)))
     return above
+
+
+def time_exceeded(share: float, mean_s: Floats, variance_s2: Floats) -> Floats:
+    """The time that this share takes longer than: share_above the other way round."""
+    ninth = variance_s2 / (9.0 * np.maximum(mean_s, 1e-12) ** 2)
+    root = 1.0 - ninth - ndtri(share) * np.sqrt(ninth)
+    return np.asarray(mean_s * np.maximum(root, 0.0) ** 3, dtype=np.float64)
