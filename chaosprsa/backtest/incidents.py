@@ -123,8 +123,8 @@ def _cells(
             rows[MODEL].append(_model_row(stretch, span, [each for each in every if each.start < start], components))
             anywhere, each_one = stretch.weekday.probability(start, cell.total_seconds())
             rows[WEEKDAY].append(np.concatenate([[anywhere], each_one]))
-            anywhere, one = stretch.poisson.probability(cell.total_seconds())
-            rows[POISSON].append(np.concatenate([[anywhere], np.full(len(components), one)]))
+            anywhere, each_one = stretch.poisson.probability(cell.total_seconds())
+            rows[POISSON].append(np.concatenate([[anywhere], each_one]))
             happened.append(_happened(stretch.came, span, components))
             start += cell
     return {name: np.array(row) for name, row in rows.items()}, np.array(happened)

@@ -11,18 +11,27 @@ its mean. Times are days on any clock that runs evenly for the process.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-# Memory in days -> prior mode of its branching ratio: an aftershock, a bad week, a level that stays.
-MEMORIES: Mapping[float, float] = MappingProxyType({1 / 24: 0.1, 4.0: 0.2, 60.0: 0.35})
+
+
+class Belief(NamedTuple):
+    """In a memory's branching ratio: its prior mode, and how many events' worth it weighs (a gamma prior)."""
+
+    mode: float
+    weight: float = 8.0
+
+
+# By memory in days: an aftershock, a bad week, a level that stays. Few spells of a level fit into a history, so what it
+# is like is believed more firmly: that rates of months go on. Forecasts of half-years that were left out are better so.
+MEMORIES: Mapping[float, Belief] = MappingProxyType({1 / 24: Belief(0.1), 4.0: Belief(0.2), 60.0: Belief(0.6, 40.0)})
 KNOWN_TIMES = 3.0  # a memory is fitted where the time known is this many times as long
-PRIOR_WEIGHT = 8.0  # events' worth of belief in each prior mode: gamma priors
-BASE_WEIGHT = 2.0  # the same for the base
+BASE_WEIGHT = 2.0  # events' worth of belief that the base is what the modes leave
 MOST_BRANCHING = 0.95  # above 1 the process explodes
 ROUNDS, SETTLED = 400, 1e-7
 MOST_DRAWN = 5_000_000
@@ -49,9 +58,9 @@ class SelfExciting:
 
     @classmethod
     def fit(
-        cls, times: FloatArray, days: float, least: float = 0.5, memories: Mapping[float, float] = MEMORIES
+        cls, times: FloatArray, days: float, least: float = 0.5, memories: Mapping[float, Belief] = MEMORIES
     ) -> Self:
-        """times: sorted, within [0, days]; least: what no event at all counts. memories: days -> prior mode.
+        """times: sorted, within [0, days]; least: what no event at all counts. memories: by days.
 
         The most probable a posteriori. A memory that is long for the time known is left out.
         """
@@ -61,7 +70,7 @@ class SelfExciting:
             return cls(base=usual, usual=usual)
         known = cls(base=usual, memories_days=fitted, branching=(0.0,) * len(fitted), usual=usual)
         raised, exposure = known.excitation(times, times, 0.0), known.excited(0.0, days, times, 0.0)
-        base, branching = _most_likely(raised, exposure, days, np.array([memories[each] for each in fitted]))
+        base, branching = _most_likely(raised, exposure, days, [memories[each] for each in fitted])
         return cls(base=base, memories_days=fitted, branching=tuple(branching.tolist()), usual=usual)
 
     @classmethod
@@ -196,16 +205,19 @@ def decayed(
     return np.asarray(state[:, np.maximum(last, 0)] * np.exp(-age / memory) / memory)
 
 
-def _most_likely(raised: FloatArray, exposure: FloatArray, days: float, modes: FloatArray) -> tuple[float, FloatArray]:
+def _most_likely(
+    raised: FloatArray, exposure: FloatArray, days: float, beliefs: Sequence[Belief]
+) -> tuple[float, FloatArray]:
     """Base and branching. raised: excitation at the events, (memories, events); exposure: its integral, (memories,)."""
     count = raised.shape[1]
+    modes, weights = np.array(beliefs).T
     branching = modes.copy()
     base, before = count / days * (1 - float(modes.sum())), -np.inf
     for _ in range(ROUNDS):
         shares = branching[:, None] * raised
         rate = base + shares.sum(axis=0)
         by_itself = float(np.sum(base / rate))
-        branching = (np.sum(shares / rate, axis=1) + PRIOR_WEIGHT * modes) / (exposure + PRIOR_WEIGHT)
+        branching = (np.sum(shares / rate, axis=1) + weights * modes) / (exposure + weights)
         branching *= min(1.0, MOST_BRANCHING / float(branching.sum()))
         base = (by_itself + BASE_WEIGHT * (1 - float(modes.sum()))) / (days * (1 + BASE_WEIGHT / count))
         likelihood = float(np.sum(np.log(rate)))

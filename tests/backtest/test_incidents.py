@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -70,7 +70,23 @@ def test_a_component_without_incidents_borrows_from_the_others():
 
 def test_a_constant_rate_says_what_its_counts_say():
     fitted = Poisson.fit([at(day) for day in range(10)], Window(start=START, end=START + 20 * DAY), ("web", "new"))
-    assert fitted.probability(86_400) == (pytest.approx(1 - np.exp(-0.5)), pytest.approx(1 - np.exp(-0.25)))
+    anywhere, each_one = fitted.probability(86_400)
+    assert anywhere == pytest.approx(1 - np.exp(-0.5))
+    assert each_one == pytest.approx([1 - np.exp(-0.5), 0.0])
+
+
+def test_a_weekday_is_utcs_wherever_the_clock_stands():
+    mondays = [at(7 * week + hour / 24) for week in range(20) for hour in (9, 15)]
+    fitted = ShrunkWeekday.fit(mondays, Window(start=START, end=START + 140 * DAY), ("web",))
+    sunday_in_hawaii = START.astimezone(timezone(timedelta(hours=-10)))
+    assert fitted.probability(sunday_in_hawaii, 86_400)[0] == fitted.probability(START, 86_400)[0]
+
+
+def test_without_any_incident_the_baselines_fit_having_seen_none():
+    span = Window(start=START, end=START + 10 * DAY)
+    weekday, constant = ShrunkWeekday.fit([], span, ("web", "new")), Poisson.fit([], span, ("web", "new"))
+    assert weekday.probability(START, 86_400)[0] == pytest.approx(1 - np.exp(-0.05), rel=0.01)
+    assert constant.probability(86_400)[0] == pytest.approx(1 - np.exp(-0.05))
 
 
 def test_short_histories_are_cut_in_forty_cells():

@@ -16,7 +16,7 @@ from chaosprsa.models.durations import Durations
 from chaosprsa.models.incident_clock import WeekClock, multiples
 from chaosprsa.models.incident_load import LoadPull
 from chaosprsa.models.incidents import IncidentModel
-from chaosprsa.models.selfexciting import SelfExciting, decayed
+from chaosprsa.models.selfexciting import Belief, SelfExciting, decayed
 from chaosprsa.types import Edge, Incident, Severity, Topology, Window
 
 DATA = Path(os.environ.get("CHAOSPRSA_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -38,14 +38,14 @@ def incident(day: float, *components: str, kind: str = "oom", minutes: float | N
 
 def test_the_branching_of_a_simulated_process_is_recovered():
     times = TRUE.simulate(0, 6000, NONE, 0.0, np.random.default_rng(1))[0]
-    found = SelfExciting.fit(times, 6000.0, memories={1 / 24: 0.05, 4.0: 0.05})
+    found = SelfExciting.fit(times, 6000.0, memories={1 / 24: Belief(0.05), 4.0: Belief(0.05)})
     assert found.branching == pytest.approx(TRUE.branching, abs=0.06)
     assert found.base == pytest.approx(TRUE.base, rel=0.1)
 
 
 def test_a_poisson_process_is_found_to_raise_next_to_nothing():
     times = np.sort(np.random.default_rng(2).uniform(0, 4000, 4000))
-    assert SelfExciting.fit(times, 4000.0, memories={1 / 24: 0.1, 4.0: 0.2}).total_branching < 0.06
+    assert SelfExciting.fit(times, 4000.0, memories={1 / 24: Belief(0.1), 4.0: Belief(0.2)}).total_branching < 0.06
 
 
 def test_events_come_at_the_stationary_rate_in_the_long_run():
