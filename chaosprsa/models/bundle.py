@@ -71,10 +71,13 @@ def learn(history: History, topology: Topology | None = None, seed: int = 0, pro
     Raises NotEnoughHistory, which says how short it is.
     """
     bundle = learn_parts(history, topology, seed, progress)
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in _contents(bundle).items()}
+    contents = _contents(bundle)
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     made = lineage("bundle", {"files": files, "seed": seed})
     bundle = replace(bundle, lineage=made)
-    return replace(bundle, manifest=_manifest(bundle, history, files))
+    bundle = replace(bundle, manifest=_manifest(bundle, history, files))
+    object.__setattr__(bundle, "files", contents)
+    return bundle
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
@@ -84,7 +87,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.new."))
     try:
-        for name, content in _contents(bundle).items():
+        for name, content in (bundle.files or _contents(bundle)).items():
             (fresh / name).write_bytes(content)
         (fresh / MANIFEST).write_bytes(_dumped(bundle.manifest))
         fresh.chmod(0o755)

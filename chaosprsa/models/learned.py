@@ -36,7 +36,8 @@ class Bundle:
     normals: (median, spread) for each component, call edge and metric. recent: the history's last hours, as they were.
     past: the incidents themselves, without their titles; the latest where there are very many.
     signatures: what they did to the metrics. felt: what users felt of them, where the entry's metrics tell.
-    window: of the whole history. manifest: what the folder's manifest.json says.
+    window: of the whole history. manifest: what the folder's manifest.json says. files: every other file of the folder,
+    as `learn` made and hashed them; a copy with something replaced has none, as its files are others.
     """
 
     load: Mapping[str, LoadModel]
@@ -53,6 +54,7 @@ class Bundle:
     felt: tuple[Felt, ...] = ()
     lineage: Lineage = field(default_factory=lambda: Lineage(id=""))
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def entry_rate(self, times_s: FloatArray) -> LoadForecast:
         """Requests a second at the entry; times_s: seconds since 1970. Raises NotEnoughHistory without its rate."""

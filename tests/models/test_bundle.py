@@ -63,6 +63,15 @@ def test_the_same_history_and_seed_give_the_same_bytes_in_another_process(announ
     assert here == there
 
 
+def test_what_learn_hashed_is_what_is_saved_and_a_changed_copy_is_made_anew(bundle, folder, tmp_path):
+    assert {name: (folder / name).read_bytes() for name in bundle.files} == bundle.files
+    assert set(bundle.files) == set(bundle.manifest["files"])
+    copy = replace(bundle, past=())
+    assert not copy.files
+    save_bundle(copy, tmp_path / "copy")
+    assert (tmp_path / "copy" / "past_incidents.json").read_text() == "[]\n"
+
+
 def test_another_seed_is_another_bundle(announced, folder):
     assert learn(announced, seed=4).lineage != load_bundle(folder).lineage
 
