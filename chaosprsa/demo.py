@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chaosprsa.chain import answer, labs, learning, rehearsal
+from chaosprsa.chain import answer, labs, learning, proposing, rehearsal
 from chaosprsa.chain.context import Context, load, utc_now
 from chaosprsa.documents import to_json, write_text
 from chaosprsa.errors import BadInput, Refused
@@ -174,7 +174,7 @@ def _settings(run: _Run, history: Path) -> Context:
     """What `init` writes, with the demo's shorter times."""
     time.sleep(min(max(SIGHT / run.rate_per_s, SIGHT_S), LONGEST_SIGHT_S))
     path, lab = run.workspace.settings, run.lab
-    learning.init(lab.namespace, "", lab.prometheus_url, str(history), path)
+    proposing.init(lab.namespace, "", lab.prometheus_url, str(history), path)
     found = read_settings(path)
     scale, trial_s = rehearsal_size(run.rate_per_s, found.shadow.scale)
     changed = {

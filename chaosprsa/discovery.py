@@ -96,7 +96,7 @@ def endpoints_of(annotations: Mapping[str, str], where: str) -> tuple[Mapping[st
 def _why_latency(found: Found) -> str:
     if found.latency_p99_ms is None:
         return "no latency was found, so this is a guess; write what you promised."
-    return f"twice the {found.latency_p99_ms:.0f} ms that the p99 kept to in the last hour; write what you promised."
+    return f"twice the {found.latency_p99_ms:.0f} ms that nine tenths of its p99 kept to; write what you promised."
 
 
 def _why_edges(found: Found) -> str:

@@ -15,6 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chaosprsa.errors import InvalidSettings
 from chaosprsa.types import Edge, EndpointShare, Prices, Slo, Topology
 
+SMALLEST = """\
+  [cluster]
+  namespace = "shop"                 # only a name where there is no cluster
+  [topology]
+  entry = "web"                      # what users reach
+  services = ["web", "cart"]         # as the history names them
+  edges = [["web", "cart"]]          # caller, callee
+  [slo.web]
+  latency_ms = 300                   # what you promised
+"""
+
 
 class Table(BaseModel):
     """A TOML table: frozen, and closed to unknown fields."""
@@ -244,8 +255,10 @@ def read_settings(path: Path) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        message = f"{path}: there is no such file. Write one with: chaos prsa init --namespace NAMESPACE"
-        raise InvalidSettings(message) from None
+        raise InvalidSettings(
+            f"{path}: there is no such file. Write one with: chaos prsa init --namespace NAMESPACE, or, where there "
+            "are only files: chaos prsa init --history DIR"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{path}: it can't be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
@@ -285,13 +298,20 @@ def _check(settings: Settings, where: str) -> None:
 
 
 def _explained(error: ValidationError, where: str) -> str:
-    problem = error.errors()[0]
-    *tables, field = [str(part) for part in problem["loc"]]
-    table = f", [{'.'.join(tables)}]" if tables else ""
+    """The first thing that is wrong; a misspelt name before what it leaves missing; missing tables all at once."""
+    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    if problem["type"] == "missing" and len(problem["loc"]) == 1:
+        names = [str(each["loc"][0]) for each in error.errors() if each["type"] == "missing" and len(each["loc"]) == 1]
+        tables = ", ".join("[slo.ENTRY]" if name == "slo" else f"[{name}]" for name in names)
+        return (
+            f"{where}: missing: {tables}. Smallest file:\n{SMALLEST}Or let it be written: chaos prsa init --history DIR"
+        )
+    *within, field = [str(part) for part in problem["loc"]]
+    table = f", [{'.'.join(within)}]" if within else ""
     if problem["type"] == "missing":
         return f"{where}{table}: {field} is missing; docs/reference.md lists every field, chaos prsa init writes them"
     if problem["type"] == "extra_forbidden":
-        return f"{where}{table}: {field} is not a known field{_nearest(tables, field)}"
+        return f"{where}{table}: {field} is not a known field{_nearest(within, field)}"
     return f"{where}{table}: {field} is {problem['input']!r}, expected: {problem['msg']}{_slip(problem)}"
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaosprsa.errors import BadInput
-from chaosprsa.history.prometheus import PrometheusClient
 from chaosprsa.progress import Progress, silent
 from chaosprsa.settings import Settings, read_settings
 from chaosprsa.types import Verdict
 from chaosprsa.workspace import Workspace
 
-if TYPE_CHECKING:  # half of what learn would import, and it needs no cluster
+if TYPE_CHECKING:  # seconds of imports: settings that are wrong are told of before
     from chaosprsa.cluster import Cluster
+    from chaosprsa.history.prometheus import PrometheusClient
 
 _WORST_FIRST = (Verdict.INVALID, Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
 
@@ -34,8 +34,10 @@ class Context:
         table = self.settings.cluster
         return connect(table.context, state=self.workspace.state, service_label=table.service_label)
 
-    def prometheus(self) -> PrometheusClient:
+    def prometheus(self) -> "PrometheusClient":
         """Raises BadInput where the settings name none."""
+        from chaosprsa.history.prometheus import PrometheusClient
+
         sources = self.settings.sources
         if not sources.prometheus:
             raise BadInput(

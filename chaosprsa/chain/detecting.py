@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from chaosprsa.chain.context import Context, utc_now
-from chaosprsa.chain.learning import past_of
+from chaosprsa.chain.learning import of_this_system, past_of
 from chaosprsa.errors import BadInput
 from chaosprsa.history.frame import History
 from chaosprsa.history.prometheus import read_prometheus
@@ -43,6 +43,7 @@ def _metrics(context: Context, folder: Path | None, last: timedelta) -> History:
         return past_of(context, folder)
     context.progress("asking Prometheus", 0.0)
     window = Window(start=now - ASKED * last, end=now)
-    return read_prometheus(
+    seen = read_prometheus(
         context.prometheus(), table.namespace, window, sources.step_s, table.service_label, sources.queries
     )
+    return of_this_system(context, seen)

@@ -1,100 +1,31 @@
-"""Links 1 to 4: init, learn, issues, generate."""
+"""Links 2 to 4: learn, issues, generate."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from chaosprsa.alerts import to_alertmanager
 from chaosprsa.chain.context import Context, utc_now
-from chaosprsa.discovery import Found, Proposal, endpoints_of, guess_entry, propose
 from chaosprsa.documents import read_lines, write_lines, write_text
 from chaosprsa.errors import BadInput
+from chaosprsa.history.columns import listed
 from chaosprsa.history.files import read_history, with_incidents, write_history
 from chaosprsa.history.frame import History, empty_metrics
 from chaosprsa.history.incidents import parse_incidents
-from chaosprsa.history.prometheus import PrometheusClient, read_prometheus
-from chaosprsa.history.queries import RATE
+from chaosprsa.history.prometheus import read_prometheus
+from chaosprsa.history.topology import differences
 from chaosprsa.issues import EDGE_SHARE, draw_issues
 from chaosprsa.models.bundle import Bundle, load_bundle, save_bundle
 from chaosprsa.models.bundle import learn as learn_from
 from chaosprsa.selection import covering
-from chaosprsa.settings_file import render_settings
 from chaosprsa.studies import generate_study
 from chaosprsa.telemetry import synthesise
 from chaosprsa.types import SimulatedIssue, Study, Window
-
-if TYPE_CHECKING:
-    from chaosprsa.cluster.discovering import System
-
-LOOK_BACK = timedelta(hours=1)
-LATENCY = "latency_p99_ms"
-
-
-def init(namespace: str, context: str, prometheus: str, history: str, output: Path) -> Proposal:
-    """Write chaosprsa.toml from what the cluster and its metrics show."""
-    from chaosprsa.cluster import connect
-    from chaosprsa.cluster.discovering import discover_system
-
-    system = discover_system(connect(context), namespace)
-    proposal = propose(_found(system, context, prometheus, history))
-    write_text(output, render_settings(proposal.settings, proposal.remarks))
-    return replace(proposal, notes=(*proposal.notes, *system.notes))
-
-
-def _found(system: "System", context: str, prometheus: str, history: str) -> Found:
-    seen = _seen(system, prometheus) if prometheus else None
-    edges = tuple(_edges(seen, system.services)) if seen else ()
-    entry = system.entry or guess_entry(system.services, edges, system.exposed) if system.services else ""
-    annotations = system.annotations.get(entry, {})
-    return Found(
-        namespace=system.namespace,
-        context=context,
-        services=system.services,
-        stateful=tuple(item.service for item in system.workloads if item.kind == "StatefulSet"),
-        entry=entry,
-        edges=edges,
-        latency_p99_ms=_usually_at_most(seen, LATENCY, entry) if seen else None,
-        endpoints=endpoints_of(annotations, f"namespace {system.namespace}, the Service of {entry}"),
-        prometheus=prometheus,
-        history=history,
-    )
-
-
-def _seen(system: "System", prometheus: str) -> History | None:
-    """The last hour's metrics; None where there are none yet."""
-    now = utc_now()
-    window = Window(start=now - LOOK_BACK, end=now)
-    seen = read_prometheus(PrometheusClient(prometheus), system.namespace, window, step_s=15.0)
-    return seen if len(seen.metrics) else None
-
-
-def _edges(seen: History, services: Sequence[str]) -> Iterator[tuple[str, str, float]]:
-    """(caller, callee, calls a request) where both are workloads, from the rates of calls and of requests."""
-    for edge in seen.topology.edges if seen.topology else ():
-        if {edge.caller, edge.callee} <= set(services):
-            calls = _median(seen, RATE, f"{edge.caller}->{edge.callee}")
-            requests = _median(seen, RATE, edge.caller)
-            known = calls is not None and requests is not None and calls > 0 and requests > 0
-            yield edge.caller, edge.callee, round(calls / requests, 3) if known and calls and requests else 1.0
-
-
-def _median(seen: History, metric: str, component: str) -> float | None:
-    return _quantile(seen, metric, component, 0.5)
-
-
-def _usually_at_most(seen: History, metric: str, component: str) -> float | None:
-    return _quantile(seen, metric, component, 0.9)
-
-
-def _quantile(seen: History, metric: str, component: str, share: float) -> float | None:
-    table = seen.table(metric)
-    values = table[component].dropna() if component in table else ()
-    return float(np.quantile(values, share)) if len(values) else None
 
 
 def learn(context: Context, history: Path | None, seed: int, incidents: Sequence[Path] = ()) -> Bundle:
@@ -121,7 +52,12 @@ def past_of(context: Context, history: Path | None, incidents: Sequence[Path] = 
         past = with_logs(past, logs, utc_now())
     if sources.loki:
         past = _with_loki(context, past)
-    return _with_incident_files(past, files)
+    return of_this_system(context, _with_incident_files(past, files))
+
+
+def of_this_system(context: Context, past: History) -> History:
+    """With a note of what the settings' services and the history don't share. Raises InvalidHistory: nothing."""
+    return replace(past, notes=(*past.notes, *differences(past, context.settings.call_graph)))
 
 
 def _past(context: Context, folder: Path | None, *, alone: bool) -> History:
@@ -193,7 +129,7 @@ def issues(
 
     now: the horizon's beginning, the clock's time by default.
     """
-    bundle = load_bundle(context.workspace.models)
+    bundle = bundle_of(context)
     rng = np.random.default_rng(seed)
     context.progress("drawing issues", 0.1)
     drawn = draw_issues(bundle, horizon, count, rng, now or utc_now(), seed, edge_share)
@@ -206,10 +142,21 @@ def issues(
     return drawn
 
 
+def bundle_of(context: Context) -> Bundle:
+    """What was learned. Raises BadInput where the settings have become another system's since."""
+    bundle, table = load_bundle(context.workspace.models), context.settings.topology
+    if table.entry not in bundle.topology.services:
+        raise BadInput(
+            f"{context.workspace.models}: learned of {listed(list(bundle.topology.services))}; the settings' entry "
+            f"{table.entry} is not among them. Learn again: chaos prsa learn"
+        )
+    return bundle
+
+
 def generate(context: Context, study: str, limit: int, seed: int) -> Study:
     """The issues that together cover most, as experiments and profiles under generated/STUDY/."""
     drawn = read_lines(context.workspace.issues / "issues.jsonl", SimulatedIssue)
-    bundle = load_bundle(context.workspace.models)
+    bundle = bundle_of(context)
     chosen = covering(drawn, limit)
     folder, kinds = context.workspace.study(study), context.settings.workload_kinds
     notes = (chosen.in_words(),)

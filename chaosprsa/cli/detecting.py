@@ -29,7 +29,8 @@ def detect(history: Path | None, last: timedelta, false_alarms: float, settings_
 
     Example: chaos prsa detect --history ./history --last 2h
 
-    Exit codes: 0 nothing wrong, 1 something is or was, 2 bad input or a source is unreachable, 3 too little to tell.
+    Exit codes: 0 nothing wrong, 1 something is or was, 2 bad input or a source is unreachable, 3 too little to tell:
+    with less than two hours of normal time, from before --last or from the bundle, nobody knows what is usual.
     """
     from chaosprsa.chain import detecting
     from chaosprsa.chain.context import load
@@ -42,7 +43,7 @@ def detect(history: Path | None, last: timedelta, false_alarms: float, settings_
         others = ", ".join(f"{one.component} ({one.kind}, {one.score:.1f})" for one in each.suspects[1:3])
         lines.insert(place + 1, f"  or {others or 'nobody else'}")
     when = f"{found.window.start:%Y-%m-%d %H:%M} to {found.window.end:%Y-%m-%d %H:%M} UTC"
-    nothing = f"nothing wrong, {when}" if found.conclusive else f"too little normal time to tell, {when}"
+    nothing = "nothing wrong" if found.conclusive else "too little normal time to tell whether anything is wrong"
     notes = [f"note  {note}" for note in found.notes]
-    show(as_json, to_json(found), "\n".join([*(lines or [nothing]), *notes]))
+    show(as_json, to_json(found), "\n".join([*(lines or [f"{nothing}, {when}"]), *notes]))
     exit_with(detecting.verdict(found))

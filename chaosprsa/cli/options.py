@@ -26,15 +26,24 @@ def duration(text: str) -> timedelta:
 
 
 def settings_option(command: Command) -> Command:
-    """--settings FILE; the working folder is the file's own."""
+    """--settings FILE; the working folder is the file's own. A file that is wrong is refused before anything else."""
     return click.option(
         "--settings",
         "settings_file",
         type=click.Path(dir_okay=False, path_type=Path),
         default=Path("chaosprsa.toml"),
         show_default=True,
+        callback=_read,
         help="The settings; every other file lies beside it.",
     )(command)
+
+
+def _read(_context: click.Context, _option: click.Parameter, file: Path) -> Path:
+    """The path, once the settings in it are known to be right: what a command imports takes seconds."""
+    from chaosprsa.settings import read_settings
+
+    read_settings(file)
+    return file
 
 
 def history_option(command: Command) -> Command:

@@ -45,22 +45,27 @@ def allocation(given: ServiceAllocation) -> str:
 
 
 def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
-    """The weightiest, one for each component and fault."""
+    """The weightiest, one for each component and fault; times in UTC."""
     from chaosprsa.selection import weightiest  # late: it imports numpy
 
     rows = [
         (
-            issue.start.strftime("%a %H:%M"),
+            issue.start.strftime("%a %d %b %H:%M"),
             issue.component,
             issue.fault.value,
             issue.severity.value,
-            f"{issue.probability:.0%}",
+            _chance(issue.probability),
             _ratio(issue.impact.latency_ratio),
             f"{issue.impact.error_share.mid:.0%}",
         )
         for issue in weightiest(issues, limit)
     ]
-    return table(("start", "component", "fault", "severity", "likely", "latency", "errors"), rows)
+    return table(("start (UTC)", "component", "fault", "severity", "likely", "latency", "errors"), rows)
+
+
+def _chance(probability: float) -> str:
+    """0.3% is not 0%."""
+    return f"{probability:.0%}" if probability >= 0.01 or not probability else f"{100 * probability:.1g}%"
 
 
 def told_apart(issues: Sequence[SimulatedIssue]) -> str:

@@ -49,7 +49,10 @@ def read_history(folder: Path, now: datetime) -> History:
         notes += more
     logged = (folder / LOGS).is_dir()
     if not present and not incidents and not logged:
-        raise InvalidHistory(f"{folder}: holds neither {' nor '.join((*METRICS, INCIDENTS))}; nothing can be learned")
+        names = " nor ".join((*METRICS, INCIDENTS))
+        raise InvalidHistory(
+            f"{folder}: holds neither {names}; nothing can be learned. Incidents in other formats: --incidents PATH"
+        )
     topology = read_topology(folder / TOPOLOGY) if (folder / TOPOLOGY).exists() else topology_of_edges(metrics)
     metrics, more = _users_view(metrics, topology)
     templates = read_templates(folder / TEMPLATES) if (folder / TEMPLATES).exists() else {}

@@ -10,7 +10,8 @@ import pandas as pd
 
 from chaosprsa.documents import read_document
 from chaosprsa.errors import InvalidDocument, InvalidHistory, InvalidNoun
-from chaosprsa.history.frame import EDGE
+from chaosprsa.history.columns import listed
+from chaosprsa.history.frame import EDGE, History
 from chaosprsa.types import Edge, Topology
 
 USERS_VIEW = "front_service"  # some exports name the users' view of the entry so; it is not a service
@@ -60,3 +61,35 @@ def _topology(edges: Iterable[tuple[Any, ...]], where: str) -> Topology | None:
         return Topology(services=services, edges=found, entry=entry)
     except (InvalidNoun, TypeError, ValueError) as error:
         raise InvalidHistory(f"{where}: {error}") from None
+
+
+def differences(history: History, given: Topology) -> tuple[str, ...]:
+    """What a call graph that was given and a history don't share, in words: one may be unfinished.
+
+    Raises InvalidHistory where they share no service: it is another system's.
+    """
+    named = {name for each in history.incidents for name in each.components if name}
+    seen = {*history.components, *named, *(history.topology.services if history.topology else ())} - {USERS_VIEW}
+    strange, unseen = sorted(seen - set(given.services)), sorted(set(given.services) - seen)
+    if not seen:
+        return ()
+    if len(unseen) == len(given.services):
+        raise InvalidHistory(
+            f"the history is another system's: it has {listed(strange)}, and none of [topology] services, which are "
+            f"{listed(unseen)}; give these services' history, or settings that fit it: chaos prsa init --history DIR"
+        )
+    notes = []
+    if strange:
+        notes.append(
+            f"{len(strange)} of the history's {len(seen)} components are not among [topology] services: "
+            f"{listed(strange)}; no issues are drawn for them: add those that are yours"
+        )
+    if unseen:
+        notes.append(
+            f"{len(unseen)} of the {len(given.services)} [topology] services are unknown to the history: "
+            f"{listed(unseen)}; what is said of them rests on the others alone"
+        )
+    if history.topology and history.topology.edges and not given.edges:
+        count = len(history.topology.edges)
+        notes.append(f"[topology] has no edges, the history's call graph has {count}: copy those that are true")
+    return tuple(notes)

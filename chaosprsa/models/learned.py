@@ -18,6 +18,7 @@ from chaosprsa.models.incidents import IncidentModel
 from chaosprsa.models.load import MIN_SAMPLES, LoadForecast, LoadModel
 from chaosprsa.models.normals import normals_of, quiet_rows
 from chaosprsa.models.precursors import PrecursorModel
+from chaosprsa.models.recency import REACH
 from chaosprsa.models.signatures import Signature, signatures_of
 from chaosprsa.models.windows import Normals
 from chaosprsa.progress import Progress, silent
@@ -33,7 +34,8 @@ class Bundle:
     """What was learned.
 
     load: of request_rate_per_s, for each component. precursors: None where there are none, and notes say why.
-    normals: (median, spread) for each component, call edge and metric. recent: the history's last hours, as they were.
+    normals: (median, spread) for each component, call edge and metric. recent: the history's last hours, as they were,
+    with the incidents of recency.REACH, which precursors look at.
     past: the incidents themselves, without their titles; the latest where there are very many.
     signatures: what they did to the metrics. felt: what users felt of them, where the entry's metrics tell.
     window: of the whole history. manifest: what the folder's manifest.json says. files: every other file of the folder,
@@ -90,7 +92,7 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
     progress("precursors", 0.3)
     precursors, reasons = _precursors(history, normals, seed)
     progress("learned", 1.0)
-    recent = history.last(RECENT) if len(history.metrics) else history
+    recent = replace(history.last(RECENT), incidents=history.last(REACH).incidents) if len(history.metrics) else history
     return Bundle(
         load=load,
         incidents=incidents,
@@ -143,14 +145,14 @@ def _graph(history: History, topology: Topology | None) -> tuple[Topology, tuple
         estimated = with_calls(known, history)
         notes = ("calls a request were read off the request rates",) if estimated != known else ()
         return estimated, notes
-    entry, reason = _likely_entry(history)
+    entry, reason = likely_entry(history)
     counted = {each.component for each in history.incidents if each.component}
     note = f"no call graph is known: every component stands alone; {entry}, {reason}, is taken as the entry"
     return Topology(services=tuple(sorted({*history.components, *counted})), entry=entry), (note,)
 
 
-def _likely_entry(history: History) -> tuple[str, str]:
-    """The component with most requests, else with most incidents, and which of the two it was."""
+def likely_entry(history: History) -> tuple[str, str]:
+    """The component with most requests, else with most incidents, else the first by name; and which it was."""
     if len(history.metrics):
         rates = history.table(RATE).drop(columns=list(history.edges), errors="ignore").mean()
         if len(rates):
@@ -159,7 +161,8 @@ def _likely_entry(history: History) -> tuple[str, str]:
     counts.update(each.component for each in history.incidents if each.component)
     if not counts:
         raise NotEnoughHistory("neither metrics nor incidents name a component: nothing can be learned")
-    return max(sorted(counts), key=lambda name: counts[name]), "with most incidents"
+    why = "with most incidents" if counts.total() else "the first by name"
+    return max(sorted(counts), key=lambda name: counts[name]), why
 
 
 def _load_at(history: History, component: str) -> tuple[FloatArray, FloatArray] | None:

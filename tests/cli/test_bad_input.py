@@ -55,13 +55,38 @@ def test_no_settings(folder, command):
     ("text", "words"),
     [
         ("[cluster", ("not TOML",)),
-        ("", ("cluster is missing",)),
+        ("", ("missing: [cluster], [topology], [slo.ENTRY]",)),
         ('[cluster]\nnamespace = "shop"\ncolour = 3\n', ("[cluster]", "colour is not a known field")),
     ],
 )
 def test_malformed_settings(folder, text, words):
     folder.settings(text)
     refused(folder.run("learn"), 2, "chaosprsa.toml", *words)
+
+
+def test_settings_that_lack_tables_show_the_smallest_file_there_is(folder):
+    folder.settings("")
+    message = folder.run("learn").stderr
+    smallest = message[message.index("\n") + 1 : message.index("Or let it be")]
+    folder.settings(smallest)
+    refused(folder.run("learn"), 2, "nothing to learn from")
+
+
+def test_settings_of_another_system_are_refused_and_half_of_another_is_said(folder):
+    write_history(folder, rows(600, component="frontend"))
+    refused(folder.run("learn"), 2, "another system's", "it has frontend", "gateway")
+    assert not (folder.path / "models").exists()
+    write_history(folder, rows(600) + rows(600, component="frontend"))
+    told = folder.run("learn").stdout
+    assert "1 of the history's 2 components are not among [topology] services: frontend" in told
+    assert "4 of the 5 [topology] services are unknown to the history" in told
+
+
+def test_issues_are_not_drawn_from_what_was_learned_of_another_system(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    folder.settings('[cluster]\nnamespace="x"\n[topology]\nentry="web"\nservices=["web"]\n[slo.web]\nlatency_ms=9\n')
+    refused(folder.run("issues"), 2, "the settings' entry web is not among them", "chaos prsa learn")
 
 
 def test_no_source_at_all(folder):
@@ -229,6 +254,24 @@ def test_a_horizon_that_is_none(folder, text):
 
 def test_an_unknown_document_names_the_known_ones(folder):
     refused(folder.run("schema", "recipe"), 2, "recommendation")
+
+
+def test_init_from_files_alone_proposes_what_learn_takes(folder):
+    write_history(folder, rows(600) + rows(600, component="cart") + rows(600, component="gateway->cart"))
+    (folder.path / "chaosprsa.toml").unlink()
+    result = folder.run("init", "--history", "history")
+    assert result.exit_code == 0, result.output
+    for words in ("2 services, 1 call edges, entry gateway", "a guess", "no cluster was asked"):
+        assert words in result.stdout
+    assert folder.run("learn").exit_code == 0
+
+
+def test_init_without_a_namespace_needs_files_and_an_entry_that_is_there(folder):
+    refused(folder.run("init"), 2, "--namespace", "--history")
+    write_history(folder, rows(600))
+    (folder.path / "chaosprsa.toml").unlink()
+    refused(folder.run("init", "--history", "history", "--entry", "nobody"), 2, "--entry nobody", "it has gateway")
+    assert not (folder.path / "chaosprsa.toml").exists()
 
 
 def test_init_never_replaces_a_file(folder):

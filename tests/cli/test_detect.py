@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
 
 def history(folder, *, faulty, minutes=600):
@@ -46,10 +47,14 @@ def test_nothing_wrong_is_exit_code_0(folder):
     assert "nothing wrong" in result.output
 
 
-def test_too_little_to_tell_is_exit_code_3(folder):
+@pytest.mark.parametrize("minutes", [10, 90])  # 90: a threshold of .4 h once let a crash pass as nothing wrong
+def test_too_little_to_tell_is_exit_code_3(folder, minutes):
     folder.settings()
-    history(folder.path / "past", faulty=False, minutes=10)
-    assert folder.run("detect", "--history", "past").exit_code == 3
+    history(folder.path / "past", faulty=False, minutes=minutes)
+    result = folder.run("detect", "--history", "past", "--last", "1h")
+    assert result.exit_code == 3, result.output
+    assert "too little normal time to tell" in result.output
+    assert "2 h are needed to say that nothing is wrong" in result.output
 
 
 def test_no_metrics_is_bad_input(folder):

@@ -9,9 +9,10 @@ import pandas as pd
 
 from chaosprsa.history.frame import History
 from chaosprsa.models.detection.location import Suspect, suspects
-from chaosprsa.models.detection.system import FEWEST, SystemDetector
+from chaosprsa.models.detection.system import SystemDetector
 from chaosprsa.types import Topology, Window
 
+LEAST_NORMAL_H = 2.0  # a threshold for an alarm in hours, from less normal time than that, is a guess
 RANKED_STEPS = 2  # samples after an alarm until its components are ranked: effects have then reached the callers
 
 
@@ -73,12 +74,13 @@ def find(
         )
         for alarm in detector.alarms(evidence)
     )
-    known = max((len(samples) for samples in detector.normal.values()), default=0)
+    hours = detector.normal_h
+    short = f"{hours:.1f} h of normal time are known, {LEAST_NORMAL_H:g} h are needed to say that nothing is wrong"
     return Findings(
         window=Window(start=start, end=whole.end),
         findings=found,
-        conclusive=known >= 2 * FEWEST,
-        notes=(*history.notes, *detector.notes),
+        conclusive=hours >= LEAST_NORMAL_H,
+        notes=(*history.notes, *detector.notes, *((short,) if hours < LEAST_NORMAL_H else ())),
     )
 
 

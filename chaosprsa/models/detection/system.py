@@ -67,10 +67,14 @@ class Alarm:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SystemDetector:
-    """normal: series -> its last samples in normal time, oldest first. threshold: decades that make an alarm."""
+    """normal: series -> its last samples in normal time, oldest first. threshold: decades that make an alarm.
+
+    normal_h: hours of normal time that the threshold was learned from.
+    """
 
     normal: Mapping[Key, FloatArray] = field(default_factory=dict)
     threshold: float = DEFAULT_THRESHOLD
+    normal_h: float = 0.0
     notes: tuple[str, ...] = ()
 
     def fit(self, history: History, false_alarms_per_hour: float = 0.5) -> Self:
@@ -81,8 +85,8 @@ class SystemDetector:
         for place, key in enumerate(evidence.keys):
             column = evidence.samples[:, place]
             normal[key] = column[np.isfinite(column)][-KEPT:]
-        threshold, note = _threshold(evidence, false_alarms_per_hour)
-        return type(self)(normal=normal, threshold=threshold, notes=(note,))
+        threshold, hours, note = _threshold(evidence, false_alarms_per_hour)
+        return type(self)(normal=normal, threshold=threshold, normal_h=hours, notes=(note,))
 
     def evidence(self, history: History) -> Evidence:
         """How surprising each sample is, given normal time and the samples before it."""
@@ -242,12 +246,19 @@ def twice(loud: FloatArray) -> FloatArray:
     return np.asarray(np.sort(three, axis=0)[1])
 
 
-def _threshold(evidence: Evidence, per_hour: float) -> tuple[float, str]:
-    """What the highest of all components reaches `per_hour` times an hour of normal time, by an exponential tail."""
+def _threshold(evidence: Evidence, per_hour: float) -> tuple[float, float, str]:
+    """What the highest of all components reaches `per_hour` times an hour of normal time, by an exponential tail.
+
+    And the hours that it was learned from, and both in words.
+    """
     names, loud = by_component(evidence)
     warm = len(evidence.times_ms) // 4  # the first quarter only fills the tails
     if not len(names) or len(evidence.times_ms) - warm < 2 * FEWEST:
-        return DEFAULT_THRESHOLD, f"too little normal time for a threshold of its own: {DEFAULT_THRESHOLD:g} decades"
+        return (
+            DEFAULT_THRESHOLD,
+            0.0,
+            f"too little normal time for a threshold of its own: {DEFAULT_THRESHOLD:g} decades",
+        )
     highest = twice(loud)[warm:].max(axis=1)
     hours = len(highest) * evidence.step_ms / 3.6e6
     peaks = _peaks(highest)
@@ -259,7 +270,7 @@ def _threshold(evidence: Evidence, per_hour: float) -> tuple[float, str]:
     threshold = start + mean * float(np.log(max(len(beyond) / hours / per_hour, 1.0)))
     threshold = max(threshold, 1.0)
     note = f"threshold {threshold:.2f} decades: {per_hour:g} false alarms an hour, from {hours:.1f} h of normal time"
-    return threshold, note
+    return threshold, hours, note
 
 
 def _peaks(highest: FloatArray, apart: int = 5) -> FloatArray:
