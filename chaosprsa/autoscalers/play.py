@@ -25,8 +25,8 @@ class Played:
 
     core_hours: of pods that were ready or starting, by their limits. violation_share: of all users' requests, those
     that took longer than the SLO or failed. time_s: shape (steps,), where each step begins. p99_s: of requests that
-    arrived in it, NaN without any; entry_per_s: requests a second. replicas (as decided), ready, cores: shape
-    (steps, services), in force during the step (ready: at its end).
+    arrived in it, NaN without any; late_share: of them, violations; entry_per_s: requests a second. replicas (as
+    decided), ready, cores: shape (steps, services), in force during the step (ready: at its end).
     """
 
     policy: str
@@ -37,6 +37,7 @@ class Played:
     requests: int
     time_s: Floats
     p99_s: Floats
+    late_share: Floats
     entry_per_s: Floats
     replicas: Ints
     ready: Ints
@@ -144,6 +145,7 @@ class _Run:
             requests=len(late),
             time_s=np.arange(steps, dtype=np.float64) * step_s,
             p99_s=np.array([_p99(latency[a:b]) for a, b in pairwise(bounds.tolist())]),
+            late_share=np.array([late[a:b].mean() if b > a else 0.0 for a, b in pairwise(bounds.tolist())]),
             entry_per_s=np.diff(bounds) / step_s,
             replicas=replicas,
             ready=ready,

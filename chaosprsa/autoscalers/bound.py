@@ -1,0 +1,151 @@
+"""The clairvoyant bound: the cheapest replica plan that knows the load and the issues, found on the exact twin.
+
+Steps are taken one by one: each costs its cores and, at a price, the requests that miss the SLO in it (Lagrange), and
+takes the mix of pods that is least of both. The price is found on the twin: the lowest that keeps the limit. Where the
+twin was later or sooner than the formula said, the formula is put right for that stretch, and the price found anew.
+Pods are ordered their start delay ahead, and paid from then on. It is a bound in so far as no policy can know more; a
+longer search may find a plan a little cheaper.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, System
+from chaosprsa.autoscalers.disturbances import Disturbances
+from chaosprsa.autoscalers.play import SLO_S, START_S, STEP_S, Played, play
+from chaosprsa.autoscalers.sizing import Sizes, sizes
+from chaosprsa.autoscalers.tuning import LIMIT
+from chaosprsa.twin.exact.network import Network
+from chaosprsa.types import SimulatedIssue
+
+MIXES = 40
+PRICES = (1e-2, 1e4)  # cores that are worth one late request a second
+EXACT = 0.1  # in the logarithm of the price
+CORRECTIONS, NEAR, MOST_OFF, UNSURE = 1, 2.0, 30.0, 1e-3
+STRETCH_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Replicas a step, shape (steps, services): those that are to be ready in it."""
+
+    replicas: Ints
+    name: str = "bound"
+
+    def begin(self, system: System) -> "_PlanController":
+        """A controller that orders ahead by the system's start delay."""
+        return _PlanController(self.ordered(math.ceil(system.start_s / system.step_s - 1e-9)), system)
+
+    def ordered(self, delay_steps: int) -> Ints:
+        """What is to be there or on its way, shape (steps, services)."""
+        ends = np.concatenate([self.replicas, np.repeat(self.replicas[-1:], delay_steps, axis=0)])
+        shifted = [ends[at : at + len(self.replicas)] for at in range(delay_steps + 1)]
+        return np.asarray(np.max(shifted, axis=0), dtype=np.int64)
+
+
+class _PlanController:
+    def __init__(self, ordered: Ints, system: System) -> None:
+        self._ordered, self._system = ordered, system
+
+    def decide(self, reading: Reading) -> Decision:
+        """The order of the step that begins now."""
+        step = min(round(reading.time_s / self._system.step_s), len(self._ordered) - 1)
+        return Decision(replicas=self._ordered[step], cores=self._system.cores)
+
+
+def clairvoyant(
+    network: Network,
+    load_per_s: Floats,
+    issues: Sequence[SimulatedIssue] = (),
+    seed: int = 0,
+    limit: float = LIMIT,
+    step_s: float = STEP_S,
+    start_s: float = START_S,
+    slo_s: float = SLO_S,
+) -> Played:
+    """The cheapest plan found, as it played. Same arguments: same plan."""
+    search = _Search(network, load_per_s, issues, seed, limit, (step_s, start_s, slo_s))
+    search.price(*PRICES)
+    for _ in range(CORRECTIONS):
+        search.correct()
+        search.price(search.found_price / NEAR, search.found_price * NEAR)
+    return search.best
+
+
+class _Search:
+    """Plans for one world, the best so far among them."""
+
+    def __init__(
+        self,
+        network: Network,
+        load_per_s: Floats,
+        issues: Sequence[SimulatedIssue],
+        seed: int,
+        limit: float,
+        times_s: tuple[float, float, float],
+    ) -> None:
+        self._network, self._load, self._issues = network, np.asarray(load_per_s, dtype=np.float64), issues
+        self._seed, self._limit = seed, limit
+        self._step_s, self._start_s, self._slo_s = times_s
+        names = tuple(service.name for service in network.services)
+        surge, left = known(Disturbances(issues, names), len(self._load), self._step_s, self._start_s)
+        steps = len(left)
+        load = (self._load * surge)[: round(steps * self._step_s)].reshape(steps, -1).mean(axis=1)
+        self._sizes: Sizes = sizes(network, load, self._slo_s, left, MIXES)
+        self._arriving = load
+        self._off = np.ones(steps)  # by how much lateness is more than the formula says
+        self._mix = np.full(steps, MIXES)
+        self.found_price = PRICES[1]
+        self._plan: Ints = self._sizes.pods[-1]
+        self.best = self._last = self._played(self._plan)
+
+    def price(self, least: float, most: float) -> None:
+        """The lowest price of a late request that keeps the limit."""
+        low, high = math.log(least), math.log(most)
+        while high - low > EXACT:
+            middle = (low + high) / 2
+            kept = self._try(self._at(math.exp(middle)))
+            low, high = (low, middle) if kept else (middle, high)
+        self.found_price = math.exp(high)
+
+    def correct(self) -> None:
+        """Put the formula right by the last plan's own lateness, stretch by stretch."""
+        said = self._off * self._sizes.late[self._mix, np.arange(len(self._arriving))]
+        width = max(1, round(STRETCH_S / self._step_s))
+        kernel = np.ones(width) / width
+        seen, expected = (np.convolve(each, kernel, "same") for each in (self._last.late_share, said))
+        self._off = np.clip(self._off * (seen + UNSURE) / (expected + UNSURE), 1 / MOST_OFF, MOST_OFF)
+
+    def _at(self, price: float) -> Ints:
+        """Each step's least of cores and priced lateness."""
+        worth = self._sizes.cores + price * self._arriving * self._off * self._sizes.late
+        self._mix = np.argmin(worth, axis=0)
+        return np.asarray(self._sizes.pods[self._mix, np.arange(len(self._arriving))], dtype=np.int64)
+
+    def _try(self, plan: Ints) -> bool:
+        """Play a plan; remember it where it is cheaper than the best and keeps the limit. Whether it keeps it."""
+        self._last = found = self._played(plan)
+        kept = found.violation_share <= self._limit
+        if kept and (found.core_hours < self.best.core_hours or self.best.violation_share > self._limit):
+            self.best, self._plan = found, plan
+        return kept
+
+    def _played(self, plan: Ints) -> Played:
+        policy = Plan(plan)
+        first = policy.ordered(math.ceil(self._start_s / self._step_s - 1e-9))[0].tolist()
+        services = tuple(replace(each, replicas=n) for each, n in zip(self._network.services, first, strict=True))
+        network = replace(self._network, services=services)
+        return play(
+            policy, network, self._load, self._issues, self._seed, self._step_s, self._start_s, self._slo_s
+        )  # fmt: skip
+
+
+def known(disturbances: Disturbances, seconds: int, step_s: float, start_s: float) -> tuple[Floats, Floats]:
+    """(what the load is multiplied by, each second; what is left of pods' capacity, shape (steps, services))."""
+    steps = int(seconds // step_s)
+    times = np.arange(steps, dtype=np.float64) * step_s
+    surge = disturbances.surge(np.arange(seconds, dtype=np.float64) + 0.5)
+    return surge, disturbances.capacity(times, step_s, start_s)

@@ -1,0 +1,48 @@
+"""The cheapest settings of an autoscaler that keep violations within a limit, found by playing them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from chaosprsa.autoscalers.contract import Autoscaler
+
+LIMIT = 0.01  # share of requests
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What settings cost, in cores on average, and the share of requests that missed the SLO; tried: plays so far."""
+
+    policy: Autoscaler
+    cores: float
+    violations: float
+
+
+Score = Callable[[Autoscaler], Scored]
+
+
+def tightest(
+    make: Callable[[float], Autoscaler], values: Sequence[float], score: Score, limit: float = LIMIT
+) -> Scored:
+    """The last of `values` (from safe and dear to tight and cheap) that keeps the limit; the first where none does.
+
+    Violations are taken to rise along the values, so that halving finds it.
+    """
+    low, high = 0, len(values) - 1
+    found = score(make(values[0])) if high == 0 else None
+    while low <= high:
+        middle = (low + high) // 2
+        tried = score(make(values[middle]))
+        if tried.violations <= limit:
+            found, low = tried, middle + 1
+        else:
+            high = middle - 1
+            if high < 0:
+                return tried
+    return found or score(make(values[0]))
+
+
+def cheapest(scored: Iterable[Scored], limit: float = LIMIT) -> Scored:
+    """The cheapest within the limit; where none is, the one that misses it least."""
+    every = list(scored)
+    kept = [one for one in every if one.violations <= limit]
+    return min(kept, key=lambda one: one.cores) if kept else min(every, key=lambda one: one.violations)
