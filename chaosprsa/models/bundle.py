@@ -125,8 +125,8 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
         files[SIGNATURES] = signatures_parquet(bundle.signatures)
     if bundle.precursors is not None:
         files[PRECURSORS] = _dumped(bundle.precursors.as_json())
-        if bundle.precursors.classifier is not None:
-            files[CLASSIFIER] = model_bytes(bundle.precursors.classifier)
+        if bundle.precursors.experts is not None:
+            files[CLASSIFIER] = model_bytes(list(bundle.precursors.experts.classifiers))
     return files
 
 
@@ -214,8 +214,8 @@ def _bundle(contents: Mapping[str, bytes], manifest: Mapping[str, Any], folder: 
     )
     past = tuple(from_json(each, Incident, f"{folder}/{PAST}") for each in values[PAST])
     learned = contents.get(CLASSIFIER)
-    classifier = None if learned is None else model_from_bytes(learned, f"{folder}/{CLASSIFIER}")
-    precursors = PrecursorModel.from_json(values[PRECURSORS], classifier) if PRECURSORS in contents else None
+    classifiers = None if learned is None else model_from_bytes(learned, f"{folder}/{CLASSIFIER}")
+    precursors = PrecursorModel.from_json(values[PRECURSORS], classifiers) if PRECURSORS in contents else None
     templates = parsed_templates(contents[TEMPLATES].decode()) if TEMPLATES in contents else {}
     recent = History(_metrics(contents.get("recent.parquet")), incidents, topology, log_templates=templates)
     return Bundle(

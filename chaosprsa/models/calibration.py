@@ -7,7 +7,7 @@ against the same probabilities at the wrong times: rows of one incident are alik
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 MIN_FOR_ISOTONIC = 200
 SHIFTS = 199
+SHARE_SPREAD = 0.5  # how far from equal a score's share is thought to be
 LEVEL = 0.02  # the share of wrong times that may do as well: a false precursor costs trust
 
 
@@ -41,7 +42,8 @@ class Calibration:
             curve = IsotonicRegression(out_of_bounds="clip").fit(scores, happened.astype(float))
             found, method = (curve.X_thresholds_, curve.y_thresholds_), "isotonic"
         else:
-            intercept, slope = _line(scores, happened, min(1.0, incidents / max(1, int(happened.sum()))))
+            line = _logistic(scores[:, None], happened, _row_weight(happened, incidents), np.array([0.0, 1.0]))
+            intercept, slope = float(line[0]), max(0.0, float(line[1]))  # below 0 it would say the ranking is wrong
             if rate is not None:
                 intercept = _level(slope * scores, rate)
             at = np.linspace(scores.min(), scores.max(), 101)
@@ -64,22 +66,47 @@ class Calibration:
         )
 
 
-def _line(scores: FloatArray, happened: BoolArray, weight: float) -> tuple[float, float]:
-    """Intercept and slope of the log-odds, by Newton's method; before anything is seen 0 and 1, give or take 1.
+def shares(scores: FloatArray, happened: BoolArray, incidents: int) -> tuple[float, ...]:
+    """How much each of several scores (log-odds, shape (rows, scores)) should count in their sum, 0 or more.
 
-    weight: how much a row counts. The slope is never below 0: that would say the ranking is wrong.
+    By logistic regression, drawn towards equal shares; rows of one incident count as one.
+    """
+    count = scores.shape[1]
+    found, used = np.zeros(count), np.arange(count)
+    while len(used):
+        prior = np.append(0.0, np.full(len(used), 1 / count))
+        weights = _logistic(scores[:, used], happened, _row_weight(happened, incidents), prior, SHARE_SPREAD)
+        if (weights[1:] >= 0).all():
+            found[used] = weights[1:]
+            break
+        used = used[weights[1:] > 0]
+    return tuple(found.tolist())
+
+
+def _row_weight(happened: BoolArray, incidents: int) -> float:
+    """How much a row counts where rows of one incident count as one."""
+    return min(1.0, incidents / max(1, int(happened.sum())))
+
+
+def _logistic(
+    scores: FloatArray, happened: BoolArray, weight: float, prior: FloatArray, spread: float = 1.0
+) -> FloatArray:
+    """Intercept and slopes of the log-odds, by Newton's method; before anything is seen the prior, give or take.
+
+    weight: how much a row counts. spread: of the slopes' prior; the intercept's is 1.
     """
     design = np.column_stack([np.ones(len(scores)), scores])
-    prior = line = np.array([0.0, 1.0])
+    tight = np.append(1.0, np.full(len(prior) - 1, spread**-2))
+    line = prior
     for _ in range(50):
         told = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
-        slope = weight * design.T @ (happened - told) - (line - prior)
-        curve = weight * (design * (told * (1 - told))[:, None]).T @ design + np.eye(2)
+        slope = weight * design.T @ (happened - told) - tight * (line - prior)
+        curve = weight * (design * (told * (1 - told))[:, None]).T @ design + np.diag(tight)
         step = np.linalg.solve(curve, slope)
         line = line + step
         if np.abs(step).max() < 1e-9:
             break
-    return float(line[0]), max(0.0, float(line[1]))
+    return line
 
 
 def _level(odds: FloatArray, rate: float) -> float:
@@ -98,7 +125,8 @@ class Quality:
 
     brier: mean squared error, less is better; brier_of_base_rate: of always saying the rate known before.
     average_precision: of the ranking; its chance level is base_rate. chance: the share of wrong times (probabilities
-    shifted along the clock) whose ranking did as well: small is good.
+    shifted along the clock) whose ranking did as well: small is good. by_part: average precision by each part of the
+    rows alone (experts.PARTS), and shares: how much each counts.
     """
 
     incidents_learned: int
@@ -110,6 +138,8 @@ class Quality:
     average_precision: float
     chance: float
     calibration: str
+    by_part: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def better_than_chance(self) -> bool:
@@ -121,8 +151,12 @@ class Quality:
         return (
             f"on the last {self.incidents_judged} incidents: average precision {self.average_precision:.2f} (by chance "
             f"{self.base_rate:.2f}), Brier score {self.brier:.4f} (without a model {self.brier_of_base_rate:.4f}), "
-            f"{self.chance:.0%} of shifted times did as well"
+            f"{self.chance:.0%} of shifted times did as well{self._parts_in_words()}"
         )
+
+    def _parts_in_words(self) -> str:
+        alone = (f"{value:.2f} by {name} alone (share {self.shares[name]:.2f})" for name, value in self.by_part.items())
+        return f"; average precision {', '.join(alone)}" if self.by_part else ""
 
 
 def average_precision(probabilities: FloatArray, happened: BoolArray) -> float:

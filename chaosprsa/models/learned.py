@@ -101,7 +101,7 @@ def learn_parts(history: History, topology: Topology | None, seed: int, progress
         normals=normals,
         recent=recent,
         window=history.window,
-        notes=(*history.notes, *notes, *more, *reasons),
+        notes=(*history.notes, *history.unwatched, *notes, *more, *reasons),
         seed=seed,
         past=tuple(replace(each, title="") for each in history.incidents[-MOST_PAST:]),
         signatures=signatures_of(history, graph),

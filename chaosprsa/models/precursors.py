@@ -1,14 +1,15 @@
 """What the minutes before an incident look like: a window's features -> probability of an onset within the horizon.
 
-Two parts. The learned one, from labelled onsets: one classifier for all components, on their metrics as robust
-z-scores, so that few incidents of many components add up. Time is never shuffled: it learns from the first part, is
+Two parts. The learned one, from labelled onsets: two classifiers for all components, so that few incidents of many
+components add up; one on their metrics as robust z-scores, one on what went wrong lately (models/recency.py), each with
+its say (models/experts.py). Time is never shuffled: it learns from the first part, is
 calibrated on the next and judged on the end. The clock is no feature: incidents on a timetable say nothing about what
 precedes them. Where it does no better than chance on the end, or there are too few incidents to tell, there is none,
 and `refusal` says why. The other part needs no incident: what grows beyond the usual (models/growth.py). `predict`
 gives the higher of the two, and its evidence says which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
@@ -20,9 +21,12 @@ from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
 from chaosprsa.models.calibration import Calibration, Quality
 from chaosprsa.models.evidence import NOTABLE, Growing, growing
+from chaosprsa.models.experts import Experts
 from chaosprsa.models.growth import GrowthModel
-from chaosprsa.models.training import gains, log_odds, train, usual
+from chaosprsa.models.recency import RECENCY, in_words
+from chaosprsa.models.training import train, usual
 from chaosprsa.models.windows import WINDOW_STEPS, Layout, Normals, horizon_steps, layout_of, rows_at
+from chaosprsa.types import Incident
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -67,7 +71,7 @@ class PrecursorModel:
     horizon: timedelta = timedelta(minutes=30)
     step_s: float = 60.0
     layout: Layout = field(default_factory=lambda: Layout(metrics=(), normals={}))
-    classifier: Any = None
+    experts: Experts | None = None
     calibration: Calibration | None = None
     quality: Quality | None = None
     usual: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
@@ -76,15 +80,16 @@ class PrecursorModel:
     growth: GrowthModel | None = None
     refusal: str = ""
 
-    def fit(self, history: History, normals: Normals) -> Self:
-        """normals: (median, spread) for each component and metric.
+    def fit(self, history: History, normals: Normals, foretold: Sequence[Incident] | None = None) -> Self:
+        """normals: (median, spread) for each component and metric. foretold: the incidents to be told, where that isn't
+        all of the history's (all of which are seen, once they are past).
 
         Raises NotEnoughHistory where neither part can be had: too few incidents, or no better than chance on the end of
         the history, and too little quiet time besides.
         """
         growth, missing = self._growth(history)
         try:
-            return self._learned(history, normals, growth)
+            return self._learned(history, normals, growth, foretold)
         except NotEnoughHistory as reason:
             if growth is None:
                 raise NotEnoughHistory(f"{reason}; {missing}") from None
@@ -96,9 +101,11 @@ class PrecursorModel:
         except NotEnoughHistory as reason:
             return None, str(reason)
 
-    def _learned(self, history: History, normals: Normals, growth: GrowthModel | None) -> Self:
+    def _learned(
+        self, history: History, normals: Normals, growth: GrowthModel | None, foretold: Sequence[Incident] | None
+    ) -> Self:
         layout = layout_of(history, normals)
-        trained = train(history, layout, horizon_steps(self.horizon, history.step_s), self.seed)
+        trained = train(history, layout, horizon_steps(self.horizon, history.step_s), self.seed, foretold)
         if not trained.quality.better_than_chance:
             raise NotEnoughHistory(f"precursors tell no more than chance {trained.quality.in_words()}")
         middle, spread = usual(trained.samples.rows[~trained.coming])
@@ -106,11 +113,11 @@ class PrecursorModel:
             self,
             step_s=history.step_s,
             layout=layout,
-            classifier=trained.classifier,
+            experts=trained.experts,
             calibration=trained.calibration,
             quality=trained.quality,
             usual=(tuple(middle.tolist()), tuple(spread.tolist())),
-            weight=tuple(gains(trained.classifier, len(layout.columns)).tolist()),
+            weight=tuple(trained.experts.gains().tolist()),
             growth=growth,
         )
 
@@ -124,7 +131,8 @@ class PrecursorModel:
     def probability(self, recent: History) -> dict[str, float]:
         """Each component's probability of an onset within the horizon after the last sample of `recent`.
 
-        Components of which nothing can be said are left out.
+        Components of which nothing can be said are left out. Its incidents are those known to have happened within
+        recency.REACH; with none, it was calm.
         """
         return {each.component: each.probability for each in self.predict(recent)}
 
@@ -138,14 +146,14 @@ class PrecursorModel:
         return tuple(sorted(found.values(), key=lambda each: (-each.probability, each.component)))
 
     def course(self, history: History, at: IntArray | None = None) -> Course:
-        """The same along a history: at each grid time (of `at`), only what came before it is seen."""
+        """The same along a history: at each grid time (of `at`), only what came before it is seen, incidents too."""
         times = np.arange(len(history.grid)) if at is None else at
         probability = np.full((len(history.components), len(times)), np.nan)
-        if self.calibration is not None:
+        if self.experts is not None and self.calibration is not None:
             whole = np.flatnonzero(times >= WINDOW_STEPS - 1)
             samples = rows_at(history, self.layout, times[whole])
             place = whole[np.searchsorted(times[whole], samples.at)]
-            probability[samples.component, place] = self.calibration(log_odds(self.classifier, samples.rows))
+            probability[samples.component, place] = self.calibration(self.experts.log_odds(samples.rows))
         if self.growth is not None:
             strength = self.growth.track(history, at=times).strength
             grows = np.where(strength >= NOTABLE, self.growth.probability(strength), np.nan)
@@ -154,12 +162,12 @@ class PrecursorModel:
 
     def _from_windows(self, recent: History) -> dict[str, Precursor]:
         """What the learned part says; nothing without a whole window."""
-        if self.calibration is None or len(recent.grid) < WINDOW_STEPS:
+        if self.experts is None or self.calibration is None or len(recent.grid) < WINDOW_STEPS:
             return {}
         samples = rows_at(recent, self.layout, np.array([len(recent.grid) - 1]))
         if not len(samples.rows):
             return {}
-        told = self.calibration(log_odds(self.classifier, samples.rows))
+        told = self.calibration(self.experts.log_odds(samples.rows))
         names = [samples.components[i] for i in samples.component]
         return {
             name: Precursor(component=name, probability=float(probability), evidence=self.evidence(name, row))
@@ -174,6 +182,8 @@ class PrecursorModel:
         return tuple(self._words(component, int(i), row[i], far[i]) for i in order if abs(far[i]) >= 2)
 
     def _words(self, component: str, column: int, value: float, far: float) -> str:
+        if column >= len(self.layout.window_columns):
+            return in_words(component, RECENCY[column - len(self.layout.window_columns)], value, self.usual[0][column])
         kind, feature = self.layout.columns[column].split("__", maxsplit=1)
         metric, _, recent = kind.partition(".last")
         steps = int(recent or WINDOW_STEPS)
@@ -189,7 +199,7 @@ class PrecursorModel:
         return f"{metric}: {name} over the {span} is {far:+.1f} spreads from usual"
 
     def as_json(self) -> dict[str, Any]:
-        """All but the classifier."""
+        """All but the classifiers. recency: the features of recent incidents that they know."""
         return {
             "seed": self.seed,
             "horizon_s": self.horizon.total_seconds(),
@@ -197,6 +207,8 @@ class PrecursorModel:
             "metrics": list(self.layout.metrics),
             "normals": {name: dict(own) for name, own in self.layout.normals.items()},
             "counters": list(self.layout.counters),
+            "recency": list(RECENCY),
+            "shares": None if self.experts is None else list(self.experts.shares),
             "calibration": None if self.calibration is None else self.calibration.as_json(),
             "quality": None if self.quality is None else asdict(self.quality),
             "usual": self.usual,
@@ -206,8 +218,12 @@ class PrecursorModel:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any], classifier: Any) -> Self:
-        """From as_json's values and the classifier. Raises KeyError or TypeError where a field is missing."""
+    def from_json(cls, values: Mapping[str, Any], classifiers: Sequence[Any] | None) -> Self:
+        """From as_json's values and the experts' classifiers. Raises KeyError or TypeError where a field is missing,
+        ValueError where it was learned from other features than this version has.
+        """
+        if tuple(values["recency"]) != RECENCY:
+            raise ValueError(f"precursors know recent incidents by {values['recency']}, this version by {RECENCY}")
         normals = {
             name: {metric: (float(pair[0]), float(pair[1])) for metric, pair in own.items()}
             for name, own in values["normals"].items()
@@ -218,7 +234,7 @@ class PrecursorModel:
             horizon=timedelta(seconds=values["horizon_s"]),
             step_s=values["step_s"],
             layout=Layout(metrics=tuple(values["metrics"]), normals=normals, counters=tuple(values["counters"])),
-            classifier=classifier,
+            experts=None if classifiers is None else Experts(tuple(classifiers), tuple(values["shares"])),
             calibration=None if told is None else Calibration.from_json(told),
             quality=None if values["quality"] is None else Quality(**values["quality"]),
             usual=(tuple(values["usual"][0]), tuple(values["usual"][1])),

@@ -1,22 +1,24 @@
-"""How a precursor model is trained: which rows, in which order, by which trees, and how it is judged.
+"""How a precursor model is trained: which rows, in which order, and how it is judged.
 
-Time is never shuffled, and no row's horizon reaches into the next part. Each later part is scored by a classifier of
-all parts before it; on these scores the probabilities are calibrated; the last part, which neither saw, judges both.
-What is kept is then learned from everything, and calibrated on all the scores that looked ahead.
+Time is never shuffled, and no row's horizon reaches into the next part. Each later part is scored by classifiers of
+all parts before it; on these scores the experts get their shares and the probabilities are calibrated; the last part,
+which neither saw, judges both. What is kept is then learned from everything, and calibrated on all the scores that
+looked ahead.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
-from chaosprsa.models.calibration import Calibration, Judged, Quality
-from chaosprsa.models.threads import one_thread
-from chaosprsa.models.windows import WINDOW_STEPS, Layout, Samples, label, onset, rows_at
+from chaosprsa.models.calibration import Calibration, Judged, Quality, shares
+from chaosprsa.models.experts import PARTS, Experts
+from chaosprsa.models.recency import onset_and_end
+from chaosprsa.models.windows import WINDOW_STEPS, Layout, Samples, label, rows_at
+from chaosprsa.types import Incident
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -33,61 +35,82 @@ class Trained:
 
     samples: Samples
     coming: BoolArray
-    classifier: Any
+    experts: Experts
     calibration: Calibration
     quality: Quality
 
 
-def train(history: History, layout: Layout, horizon: int, seed: int) -> Trained:
-    """horizon: in steps. Raises NotEnoughHistory where there are too few incidents or nothing to be judged on."""
-    samples, coming, cuts = _labelled(history, layout, horizon)
-    ahead = _looking_ahead(samples, coming, cuts, horizon, seed)
-    tune, end = np.isfinite(ahead) & (samples.at < cuts[-1] - horizon), samples.at >= cuts[-1]
-    quality = _quality(history, samples, coming, ahead, (tune, end), cuts, horizon, seed)
-    known = np.isfinite(ahead)
-    counts = _incidents_between(history, cuts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """Rows in time order of parts. cuts: the grid times where parts end. counts: onsets in each. ahead: each row's
+    scores by experts of the parts before its own, shape (rows, PARTS), NaN in the first.
+    """
+
+    samples: Samples
+    coming: BoolArray
+    cuts: tuple[int, ...]
+    counts: tuple[int, ...]
+    ahead: FloatArray
+
+    @property
+    def looked_ahead(self) -> BoolArray:
+        return np.asarray(np.isfinite(self.ahead).all(axis=1), dtype=bool)
+
+
+def train(
+    history: History, layout: Layout, horizon: int, seed: int, foretold: Sequence[Incident] | None = None
+) -> Trained:
+    """horizon: in steps. foretold: what is to be told, where that is other than the incidents that the rows know of.
+
+    Raises NotEnoughHistory where there are too few incidents or nothing to be judged on.
+    """
+    parts = _in_parts(history, layout, horizon, seed, history.incidents if foretold is None else foretold)
+    quality = _quality(parts, horizon, seed)
+    known = parts.looked_ahead
+    experts, calibration = _settled(
+        Experts.fit(parts.samples.rows, parts.coming, seed), parts, known, sum(parts.counts[1:]), parts.coming.mean()
+    )
     return Trained(
-        samples=samples,
-        coming=coming,
-        classifier=_classifier(seed, samples.rows, coming),
-        calibration=Calibration.fit(ahead[known], coming[known], sum(counts[1:]), float(coming.mean())),
-        quality=quality,
+        samples=parts.samples, coming=parts.coming, experts=experts, calibration=calibration, quality=quality
     )
 
 
-def _looking_ahead(samples: Samples, coming: BoolArray, cuts: Sequence[int], horizon: int, seed: int) -> FloatArray:
-    """Each row's score by a classifier of the parts before its own, shape (rows,); NaN in the first part."""
-    found = np.full(len(samples.at), np.nan)
+def _settled(
+    experts: Experts, parts: _Parts, used: BoolArray, incidents: int, rate: float
+) -> tuple[Experts, Calibration]:
+    """The experts with their shares, and what their sum means, by the rows used."""
+    ahead, coming = parts.ahead[used], parts.coming[used]
+    experts = replace(experts, shares=shares(ahead, coming, incidents))
+    return experts, Calibration.fit(ahead @ np.array(experts.shares), coming, incidents, float(rate))
+
+
+def _in_parts(history: History, layout: Layout, horizon: int, seed: int, foretold: Sequence[Incident]) -> _Parts:
+    onsets = _onsets(history, foretold)
+    samples, coming, cuts = _labelled(history, layout, horizon, foretold, onsets)
+    ahead = np.full((len(samples.at), len(PARTS)), np.nan)
     for cut, past in zip(cuts, (*cuts[1:], np.inf), strict=True):
         before, part = samples.at < cut - horizon, (samples.at >= cut) & (samples.at < past)
         if part.any():
-            found[part] = log_odds(_classifier(seed, samples.rows[before], coming[before]), samples.rows[part])
-    return found
+            ahead[part] = Experts.fit(samples.rows[before], coming[before], seed).each_log_odds(samples.rows[part])
+    counts = np.bincount(np.searchsorted(np.array(cuts), onsets, side="right"), minlength=len(cuts) + 1)
+    return _Parts(samples=samples, coming=coming, cuts=cuts, counts=tuple(int(count) for count in counts), ahead=ahead)
 
 
-def _quality(
-    history: History,
-    samples: Samples,
-    coming: BoolArray,
-    ahead: FloatArray,
-    parts: tuple[BoolArray, BoolArray],
-    cuts: Sequence[int],
-    horizon: int,
-    seed: int,
-) -> Quality:
-    """How the scores, calibrated on the parts in the middle, did on the last."""
-    tune, end = parts
+def _quality(parts: _Parts, horizon: int, seed: int) -> Quality:
+    """How the scores, with shares and calibration of the parts in the middle, did on the last."""
+    at, coming, cut = parts.samples.at, parts.coming, parts.cuts[-1]
+    tune, end = parts.looked_ahead & (at < cut - horizon), at >= cut
     if not coming[tune].any() or coming[tune].all():
         raise NotEnoughHistory(
             "precursors can't be calibrated: their part of the history lacks normal minutes or others"
         )
-    counts = _incidents_between(history, cuts)
-    known_rate = float(coming[samples.at < cuts[-1] - horizon].mean())
-    calibration = Calibration.fit(ahead[tune], coming[tune], sum(counts[1:-1]), known_rate)
-    judged, apart = _judged(samples, coming, calibration(ahead), end, horizon)
+    known_rate = float(coming[at < cut - horizon].mean())
+    experts, calibration = _settled(Experts(()), parts, tune, sum(parts.counts[1:-1]), known_rate)
+    judged, apart = _judged(parts, calibration(parts.ahead @ np.array(experts.shares)), end, horizon)
+    alone = [_judged(parts, scores, end, horizon)[0].average_precision() for scores in parts.ahead.T]
     return Quality(
-        incidents_learned=sum(counts[:-1]),
-        incidents_judged=counts[-1],
+        incidents_learned=sum(parts.counts[:-1]),
+        incidents_judged=parts.counts[-1],
         rows_judged=int(judged.known.sum()),
         base_rate=float(judged.happened[judged.known].mean()),
         brier=judged.brier(),
@@ -95,18 +118,15 @@ def _quality(
         average_precision=judged.average_precision(),
         chance=judged.chance(apart, np.random.default_rng(seed)),
         calibration=calibration.method,
+        by_part=dict(zip(PARTS, alone, strict=True)),
+        shares=dict(zip(PARTS, experts.shares, strict=True)),
     )
 
 
-def log_odds(classifier: Any, rows: FloatArray) -> FloatArray:
-    """The classifier's score of each row."""
-    with one_thread():
-        return np.asarray(classifier.decision_function(rows), dtype=float)
-
-
-def _labelled(history: History, layout: Layout, horizon: int) -> tuple[Samples, BoolArray, tuple[int, ...]]:
+def _labelled(
+    history: History, layout: Layout, horizon: int, foretold: Sequence[Incident], onsets: IntArray
+) -> tuple[Samples, BoolArray, tuple[int, ...]]:
     """The usable rows, whether an onset is coming, and the grid times where parts end."""
-    onsets = _onsets(history)
     if len(onsets) < MIN_INCIDENTS:
         raise NotEnoughHistory(
             f"precursors need at least {MIN_INCIDENTS} incidents of components with metrics while there are "
@@ -117,7 +137,7 @@ def _labelled(history: History, layout: Layout, horizon: int) -> tuple[Samples, 
         raise NotEnoughHistory(f"precursors need at least {4 * WINDOW_STEPS} samples in a row; there are {steps}")
     stride = max(THIN_STEPS, -(-steps * len(history.components) // MAX_ROWS))
     samples = rows_at(history, layout, np.arange(WINDOW_STEPS - 1, steps, stride))
-    coming, usable = label(samples, history.incidents, history.grid, horizon)
+    coming, usable = label(samples, foretold, history.grid, horizon)
     cuts = _cuts(onsets, steps, horizon)
     return samples.only(usable), coming[usable], cuts
 
@@ -135,52 +155,24 @@ def _cuts(onsets: IntArray, steps: int, horizon: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _onsets(history: History) -> IntArray:
+def _onsets(history: History, foretold: Sequence[Incident]) -> IntArray:
     """Grid times of the onsets that rows can tell of, sorted."""
     components = set(history.components)
-    times = [onset(each) for each in history.incidents if components & set(each.components)]
-    at = np.searchsorted(history.grid_ms, [round(time.timestamp() * 1000) for time in times])
+    times = [onset_and_end(each)[0] for each in foretold if components & set(each.components)]
+    at = np.searchsorted(history.grid_ms, np.array(times, dtype=np.int64))
     return np.sort(at[(at >= WINDOW_STEPS) & (at < len(history.grid))])
 
 
-def _incidents_between(history: History, cuts: Sequence[int]) -> tuple[int, ...]:
-    """How many set in within each part."""
-    counts = np.bincount(np.searchsorted(np.array(cuts), _onsets(history), side="right"), minlength=len(cuts) + 1)
-    return tuple(int(count) for count in counts)
-
-
-def _classifier(seed: int, rows: FloatArray, coming: BoolArray) -> Any:
-    if coming.all() or not coming.any():
-        raise NotEnoughHistory(
-            "precursors need minutes before incidents and others; the first part of the history lacks one"
-        )
-    from sklearn.ensemble import HistGradientBoostingClassifier  # late: only learning needs it
-
-    model = HistGradientBoostingClassifier(
-        max_iter=60,  # few and small trees, one split each: the rows are many, the incidents few
-        learning_rate=0.06,
-        max_leaf_nodes=2,
-        min_samples_leaf=100,
-        l2_regularization=1.0,
-        early_stopping=False,  # it would split at random
-        random_state=seed,
-    )
-    empty = ~np.isfinite(rows).any(axis=0)
-    with one_thread():
-        return model.fit(np.where(empty, 0.0, rows), coming)  # no split can be made on a constant
-
-
-def _judged(
-    samples: Samples, coming: BoolArray, probabilities: FloatArray, end: BoolArray, horizon: int
-) -> tuple[Judged, int]:
-    """The end as a table, and how many of its columns make a horizon."""
+def _judged(parts: _Parts, said: FloatArray, end: BoolArray, horizon: int) -> tuple[Judged, int]:
+    """The end as a table, and how many of its columns make a horizon. said: of each row."""
+    samples = parts.samples
     times, place = np.unique(samples.at[end], return_inverse=True)
     if not len(times):
         raise NotEnoughHistory("precursors can't be judged: no normal minute is left at the end of the history")
     shape = (len(samples.components), len(times))
     table, happened = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    table[samples.component[end], place] = probabilities[end]
-    happened[samples.component[end], place] = coming[end]
+    table[samples.component[end], place] = said[end]
+    happened[samples.component[end], place] = parts.coming[end]
     apart = max(1, horizon * len(times) // max(1, int(times[-1] - times[0])))
     return Judged(probabilities=table, happened=happened), apart
 
@@ -192,13 +184,3 @@ def usual(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     middle[seen] = np.nanmedian(rows[:, seen], axis=0)
     spread[seen] = 1.4826 * np.nanmedian(np.abs(rows[:, seen] - middle[seen]), axis=0)
     return middle, np.maximum(spread, 0.05)
-
-
-def gains(classifier: Any, features: int) -> FloatArray:
-    """Each feature's share of what the trees' splits gained."""
-    total = np.zeros(features)
-    for tree in classifier._predictors:  # noqa: SLF001  # scikit-learn offers no other way to the splits
-        for predictor in tree:
-            splits = predictor.nodes[predictor.nodes["is_leaf"] == 0]
-            np.add.at(total, splits["feature_idx"], splits["gain"])
-    return total / total.sum() if total.sum() > 0 else total

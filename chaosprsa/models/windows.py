@@ -1,13 +1,14 @@
-"""A history as rows to learn from: each component's metrics as robust z-scores, a window of them as features, a label.
+"""A history as rows to learn from: each component's metrics as robust z-scores, a window of them as features, what went
+wrong lately, a label.
 
-A row is one component at one time. It sees the window that ends then and nothing later. Its label is whether an
-incident of the component sets in within the horizon after it. Rows during an incident are left out: only minutes that
-are normal now can precede anything.
+A row is one component at one time. It sees the window that ends then, incidents before it, and nothing later. Its
+label is whether an incident of the component sets in within the horizon after it. Rows during an incident are left out:
+only minutes that are normal now can precede anything.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import pandas as pd
 from chaosprsa.history.frame import History
 from chaosprsa.models.counters import counters_of, measured
 from chaosprsa.models.features import rolling_features
+from chaosprsa.models.recency import RECENCY, onset_and_end, recency
 from chaosprsa.types import Incident
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,7 +30,6 @@ LONG_STEPS = 120
 HELD_STEPS = 3  # a missing sample is taken as its last known value for this long
 MAX_METRICS = 20
 MAX_Z = 50.0
-UNKNOWN_LENGTH = timedelta(minutes=30)  # how long an incident without an end is taken to last
 WINDOW_FEATURES = (
     "mean",
     "standard_deviation",
@@ -66,7 +67,12 @@ class Layout:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The features' names as tsfresh writes them: metric__feature; last5 and last120 mean so many steps."""
+        """The features' names: those of windows, then RECENCY."""
+        return (*self.window_columns, *RECENCY)
+
+    @property
+    def window_columns(self) -> tuple[str, ...]:
+        """As tsfresh writes them: metric__feature; last5 and last120 mean so many steps."""
         whole = [f"{metric}__{name}" for metric in self.metrics for name in WINDOW_FEATURES]
         others = [
             f"{metric}.last{width}__{name}"
@@ -133,12 +139,17 @@ def scores(history: History, layout: Layout, components: Sequence[str]) -> Float
 
 
 def rows_at(history: History, layout: Layout, at: IntArray) -> Samples:
-    """The rows of every component at these grid times (WINDOW_STEPS - 1 or later), but those without any value."""
+    """The rows of every component at these grid times (WINDOW_STEPS - 1 or later), but those without any value.
+
+    The history's incidents are those that are known: at each time, only what lies before it is seen of them.
+    """
     components = history.components
     z = scores(history, layout, components)
     shapes = ((WINDOW_STEPS, WINDOW_FEATURES), (RECENT_STEPS, RECENT_FEATURES), (LONG_STEPS, LONG_FEATURES))
     rows = np.hstack([_windows(z, width, names, at) for width, names in shapes])
     used = np.isfinite(rows).any(axis=1)
+    lately = recency(history.incidents, history.topology, components, history.grid_ms[at])
+    rows = np.hstack([rows, lately.reshape(len(rows), -1)])
     component = np.repeat(np.arange(len(components)), len(at))
     return Samples(
         rows=rows[used], at=np.tile(at, len(components))[used], component=component[used], components=components
@@ -158,11 +169,6 @@ def _windows(z: FloatArray, width: int, names: Sequence[str], at: IntArray) -> F
     return found.reshape(-1, found.shape[2])
 
 
-def onset(incident: Incident) -> datetime:
-    """When it began to be felt: before that, it is still a precursor."""
-    return incident.impact_start or incident.start
-
-
 def label(
     samples: Samples, incidents: Sequence[Incident], grid: pd.DatetimeIndex, horizon: int
 ) -> tuple[BoolArray, BoolArray]:
@@ -173,9 +179,7 @@ def label(
     index = {name: i for i, name in enumerate(samples.components)}
     step = (int(millis[-1]) - int(millis[0])) / max(1, len(millis) - 1)
     for incident in incidents:
-        began = onset(incident)
-        ended = max(incident.likely_end or began + UNKNOWN_LENGTH, began)
-        first, last = (int(np.searchsorted(millis, time.timestamp() * 1000)) for time in (began, ended))
+        first, last = (int(np.searchsorted(millis, time)) for time in onset_and_end(incident))
         for name in set(incident.components) & set(index):
             coming[index[name], max(0, first - horizon) : first] = True
             normal[index[name], first : last + 1] = False
