@@ -7,7 +7,8 @@ learned at each horizon by forecasts that are tried inside the history, each kno
 (load_horizons): so the present level fades as fast as it did, and the band grows with the horizon as much as days
 differ from each other.
 
-Day and week enter only where the data saw each of their hours or days at least twice: two hours give a level alone.
+Day and week enter only where the data saw each of their hours or days at least twice. Two hours give a level and a
+fading trend (load_smoothing), from which the regression strays only where the history says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,9 @@ import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.models.load_course import Course, Past
-from chaosprsa.models.load_horizons import LEVELS, Horizons, Tried
+from chaosprsa.models.load_horizons import LEVELS, PRIOR_NOISE, SHORT_NOISE, Horizons, Tried
 from chaosprsa.models.load_seasons import DAY_S, WEEK_S
+from chaosprsa.models.load_smoothing import Smoothing
 from chaosprsa.models.threads import one_thread
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,7 +30,6 @@ MIN_SAMPLES = 12
 BINS = 12_000  # of a grid: longer series are tried finely at their end and coarsely as a whole
 TRIES = 797  # at each horizon; a prime, so that origins fall on every minute of the hour
 LONGEST_S = 2 * WEEK_S  # the last horizon that is tried
-NOW_PRIOR = 0.3  # without a day, what follows is like what is now, more than like the mean
 EVENT_PRIOR = 1.0  # an event's effect is drawn to none as if one more had had none
 
 
@@ -133,6 +134,8 @@ class LoadModel:
         for name, kind in (("course", Course), ("horizons", Horizons)):
             if found.get(name) is not None:
                 found[name] = kind(**{key: _tuples(each) for key, each in found[name].items()})
+        if found.get("course") is not None and found["course"].smoothing is not None:
+            found["course"] = replace(found["course"], smoothing=Smoothing(**found["course"].smoothing))
         return cls(**{key: _tuples(each) for key, each in found.items()})
 
     def _fitted(self) -> tuple[Course, Horizons]:
@@ -178,8 +181,8 @@ def _terms(times: FloatArray) -> tuple[str, ...]:
     return ("level", "day", "week") if weekdays_seen.min() >= 2 else ("level", "day")
 
 
-def _tried(past: Past) -> tuple[list[Tried], FloatArray]:
-    """(the tries at each horizon, the coefficients' prior)."""
+def _tried(past: Past) -> tuple[list[Tried], FloatArray, float]:
+    """(the tries at each horizon, the coefficients' prior, its worth in noise). Without a day: smoothing's own way."""
     reach = past.span_s - (DAY_S if "day" in past.terms else 0.0)
     longest = max(min(reach / 3, LONGEST_S), past.step_s)
     number = 1 + max(0, int(np.floor(np.log2(longest / past.step_s))))
@@ -193,9 +196,9 @@ def _tried(past: Past) -> tuple[list[Tried], FloatArray]:
     prior = np.zeros(features)
     if "week" in past.terms:
         prior[2] = 0.7
-    elif "day" not in past.terms and features > 2:
-        prior[1] = NOW_PRIOR
-    return found, prior
+    elif "day" not in past.terms and features:
+        prior[-2] = 1.0
+    return found, prior, PRIOR_NOISE if "day" in past.terms else SHORT_NOISE
 
 
 def _try(past: Past, grid: Any, horizon_s: float) -> Tried | None:

@@ -16,6 +16,7 @@ from chaosprsa.models.load_seasons import (
     slot_means,
     slot_width,
 )
+from chaosprsa.models.load_smoothing import Smoothing
 from chaosprsa.models.load_state import averages, gridded
 
 FloatArray = npt.NDArray[np.float64]
@@ -34,8 +35,8 @@ class Course:
     In the scale of the fit. now_s: the last sample's time. minutes: by minute of the hour, what regular jobs add;
     empty: nothing. start_s, width_s: of the curves' first slot. slow, fast, last: one day and a slot; week: one week
     and a slot, from week_start_s; empty: not seen often enough. levels: how far the load is from the usual, on average
-    over half_lives_s, then from the week's curve over week_half_lives_s. base: the usual level where there is no day.
-    unrest: how much neighbours differ of late.
+    over half_lives_s, then from the week's curve over week_half_lives_s. unrest: how much neighbours differ of late.
+    base: the usual level where there is no day; there, smoothing, level and trend say where the load goes by itself.
     """
 
     step_s: float
@@ -53,6 +54,9 @@ class Course:
     levels: tuple[float, ...] = ()
     base: float = 0.0
     unrest: float = 0.0
+    smoothing: Smoothing | None = None
+    level: float = 0.0
+    trend: float = 0.0
 
     def minute(self, times_s: FloatArray) -> FloatArray:
         """What the minute of the hour adds, shape (times,)."""
@@ -62,6 +66,10 @@ class Course:
         """(usual course without minutes, features), shapes (times,), (times, features). Times up to now: no level."""
         ahead = times_s > self.now_s
         levels = np.where(ahead[:, None], np.array(self.levels), 0.0)
+        if self.smoothing is not None:
+            steps = np.maximum(times_s - self.now_s, 0.0) / self.step_s
+            onward = self.level + self.trend * self.smoothing.grown(steps) - self.base
+            levels = np.column_stack([levels, np.where(ahead, onward, 0.0)])
         if not self.slow:
             return np.full(len(times_s), self.base), np.column_stack([levels, np.ones(len(times_s))])
         curves = [
@@ -88,8 +96,11 @@ class Course:
         unrest_life = max(UNREST_HALF_LIFE_S / self.step_s, 5.0)
         stay = 0.5 ** (len(times_s) / unrest_life)
         unrest = stay * self.unrest + (1 - stay) * unrest_of(plain, unrest_life)[-1]
-        curves = self._moved_curves(times_s, plain) if self.slow else {}
-        return replace(self, levels=tuple(levels.tolist()), unrest=float(unrest), now_s=float(times_s[-1]), **curves)
+        moved = self._moved_curves(times_s, plain) if self.slow else {}
+        if self.smoothing is not None:
+            level, trend = self.smoothing.states(plain, self.level, self.trend)[-1].tolist()
+            moved |= {"level": level, "trend": trend}
+        return replace(self, levels=tuple(levels.tolist()), unrest=float(unrest), now_s=float(times_s[-1]), **moved)
 
     def _bases(self, times_s: FloatArray) -> tuple[FloatArray, FloatArray]:
         if not self.slow:
@@ -192,6 +203,8 @@ class Past:
         self.plain = values - minute_of(self.minutes, times_s)
         self.span_s = float(times_s[-1] - times_s[0]) + step_s
         self.curves = self._curves() if "day" in terms else None
+        self.smoothing = Smoothing.chosen(self.plain[-bins:]) if self.curves is None else None
+        self.states = self.smoothing.states(self.plain) if self.smoothing else np.zeros((1, 2))
         wanted = HALF_LIVES_S if self.curves is not None else tuple(step_s * each for each in HALF_LIVES_STEPS)
         lives = [each for each in wanted if each == 0.0 or 2 * step_s <= each <= self.span_s / 5]
         self.half_lives = np.array(lives)
@@ -215,7 +228,8 @@ class Past:
             unrest=float(grid.unrest[-1]),
         )
         if self.curves is None:
-            return found
+            level, trend = self.states[-1].tolist()
+            return replace(found, smoothing=self.smoothing, level=level, trend=trend)
         start, width, tables = self.curves
         day, week = round(DAY_S / width), round(WEEK_S / width)
         cut, slow = last_period(tables[0], day)
@@ -240,9 +254,18 @@ class Past:
         at = np.clip(np.searchsorted(self.times_s, wanted - 0.5 * self.step_s), 0, len(self.times_s) - 1)
         times, values = self.times_s[at], self.plain[at]
         base, beside = self._known(times, now, grid.base[origins])
-        features = np.column_stack([*beside, grid.levels[origins], np.ones(len(origins))])
+        onward = self._onward(now, horizon_s, base)
+        features = np.column_stack([*beside, grid.levels[origins], *onward, np.ones(len(origins))])
         kept = (np.abs(times - wanted) <= 0.75 * self.step_s) & np.isfinite(features).all(axis=1) & np.isfinite(base)
         return times[kept], (values - base)[kept], base[kept], features[kept], grid.unrest[origins][kept]
+
+    def _onward(self, now: FloatArray, horizon_s: float, base: FloatArray) -> list[FloatArray]:
+        """Where level and trend lead, beside the base; nothing where a day is known."""
+        if self.smoothing is None:
+            return []
+        at = np.searchsorted(self.times_s, now + 0.5 * self.step_s) - 1
+        level, trend = self.states[np.maximum(at, 0)].T
+        return [level + trend * self.smoothing.grown(np.array(horizon_s / self.step_s)) - base]
 
     def _known(self, times: FloatArray, now: FloatArray, level: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
         """(usual course at these times, the other curves beside it) as they were known then."""

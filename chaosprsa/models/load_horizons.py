@@ -20,6 +20,7 @@ LEVELS = (0.0025, 0.01, 0.025, 0.05, 0.1, 0.175, 0.25, 0.375, 0.5, 0.625, 0.75, 
 HOURS = 24
 PRIOR_SPANS = 1.0  # a coefficient's prior is worth this many independent spans of its feature,
 PRIOR_NOISE = 1.0  # and this many of the target: features that hardly vary stay out
+SHORT_NOISE = 4.0  # the same where no day is known, and smoothing says most
 TINY = 1e-9
 
 
@@ -61,9 +62,9 @@ class Horizons:
     growth: float = 0.0
 
     @classmethod
-    def learn(cls, tried: Sequence[Tried], prior: FloatArray) -> Self:
-        """prior: shape (features,): what the coefficients are drawn to."""
-        regressed = [_regress(each, prior) for each in tried]
+    def learn(cls, tried: Sequence[Tried], prior: FloatArray, noise: float) -> Self:
+        """prior: shape (features,): what the coefficients are drawn to; noise: PRIOR_NOISE or SHORT_NOISE."""
+        regressed = [_regress(each, prior, noise) for each in tried]
         coefficients = [found for found, _ in regressed]
         errors = [each.target - each.features @ found for each, found in zip(tried, coefficients, strict=True)]
         middle = (
@@ -121,14 +122,14 @@ class Horizons:
         return np.asarray((1 - share) * table[at] + share * table[np.minimum(at + 1, len(table) - 1)])
 
 
-def _regress(tried: Tried, prior: FloatArray) -> tuple[FloatArray, float]:
+def _regress(tried: Tried, prior: FloatArray, worth: float) -> tuple[FloatArray, float]:
     """Ridge regression towards the prior with Huber's weights, four rounds, as if there were only the spans.
 
     Returns (coefficients, how many of them the data decided: the trace of the hat matrix).
     """
     features, target = tried.features, tried.target - tried.features @ prior
     own = PRIOR_SPANS * np.mean(features**2, axis=0)
-    noise = PRIOR_NOISE * float(np.mean(np.clip(target, *_inner(target)) ** 2))
+    noise = worth * float(np.mean(np.clip(target, *_inner(target)) ** 2))
     ridge = np.diag((own + noise) / tried.spans * len(target) + TINY)
     robust: FloatArray = np.ones(len(target))
     found = np.zeros(features.shape[1])
