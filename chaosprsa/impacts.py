@@ -5,13 +5,17 @@ the speed that the limit leaves) from the call graph and what is normal. It lean
 what isn't known exactly (how busy, how many pods, which requests pass). reckoning.py makes intervals of it.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from chaosprsa.models.bundle import Bundle
 from chaosprsa.types import Fault, Topology
 
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 MAX_RATIO = 50.0  # above it requests time out and are errors
 RESTART_S = 30.0  # from a pod's end to its successor's first answer, where nothing is known
 SLOW_RESTART_S = 180.0  # the same where images are pulled and caches are filled
@@ -34,6 +38,15 @@ class Sketch:
     latency_ratio: float
     error_share: float
     utilisation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sketches:
+    """The same of many; shape (issues,) each."""
+
+    latency_ratio: FloatArray
+    error_share: FloatArray
+    utilisation: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +74,61 @@ class Surroundings:
         """The share of the entry's requests that pass through it."""
         return min(1.0, self.visits)
 
-    def failing(self, share: float, lean: int) -> float:
-        """The share of the entry's requests that fail with so many of its answers: called by chance, or by each."""
-        by_chance, certain = 1 - math.exp(-self.visits * share), min(1.0, self.visits * share)
-        return {-1: by_chance, 0: certain if self.visits <= 1 else by_chance, 1: certain}[lean]
 
-    def leaning(self, lean: int) -> "Surroundings":
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Surroundings of many; shape (issues,) each."""
+
+    visits: FloatArray
+    share: FloatArray
+    utilisation: FloatArray
+    busiest: FloatArray
+    memory: FloatArray
+    entry_ms: FloatArray
+    measured: FloatArray
+    replicas: FloatArray
+    limit_cores: FloatArray
+
+    @classmethod
+    def of(cls, around: Iterable[Surroundings]) -> "Places":
+        """One after the other."""
+        rows = list(around)
+        return cls(*(np.array([getattr(row, part.name) for row in rows], dtype=float) for part in fields(cls)))
+
+    def at(self, rows: IntArray) -> "Places":
+        """These, in this order."""
+        return Places(*(getattr(self, part.name)[rows] for part in fields(self)))
+
+    @property
+    def reach(self) -> FloatArray:
+        """The share of the entry's requests that pass through it."""
+        return np.minimum(1.0, self.visits)
+
+    def failing(self, share: FloatArray, lean: int) -> FloatArray:
+        """The share of the entry's requests that fail with so many of its answers: called by chance, or by each."""
+        by_chance, certain = 1 - np.exp(-self.visits * share), np.minimum(1.0, self.visits * share)
+        return {-1: by_chance, 0: np.where(self.visits <= 1, certain, by_chance), 1: certain}[lean]
+
+    def leaning(self, lean: int) -> "Places":
         """What isn't known exactly, at its better (-1) or worse (1) end."""
         if not lean:
             return self
         use, share, entry, memory = _DOUBT[lean]
-        used = use if self.measured else use**1.5
-        return self._under(used, min(self.share * share, 1.0), self.memory * memory, self.entry_ms * entry)
+        return replace(
+            self.busier(np.where(self.measured > 0, use, use**1.5)),
+            share=np.minimum(self.share * share, 1.0),
+            entry_ms=self.entry_ms * entry,
+            memory=self.memory * memory,
+        )
 
-    def busier(self, factor: float) -> "Surroundings":
+    def busier(self, factor: FloatArray) -> "Places":
         """The same under another load."""
-        return self if factor == 1.0 else self._under(factor, self.share, self.memory, self.entry_ms)
-
-    def _under(self, load: float, share: float, memory: float, entry_ms: float) -> "Surroundings":
-        """So much busier, and with these; made in place: dataclasses.replace takes ten times as long."""
-        utilisation, busiest = min(self.utilisation * load, MOST_USED), min(self.busiest * load, MOST_USED)
-        known = (self.entry_spread, self.measured, self.replicas, self.limit_cores)
-        return Surroundings(self.visits, share, utilisation, busiest, memory, entry_ms, *known)
+        usual = factor == 1.0
+        return replace(
+            self,
+            utilisation=np.where(usual, self.utilisation, np.minimum(self.utilisation * factor, MOST_USED)),
+            busiest=np.where(usual, self.busiest, np.minimum(self.busiest * factor, MOST_USED)),
+        )
 
 
 def visits_per_request(topology: Topology) -> dict[str, float]:
@@ -151,75 +197,95 @@ def _share(normal: Mapping[str, tuple[float, float]], visits: float, entry_ms: f
 
 def sketch(fault: Fault, strength: float, duration_s: float, around: Surroundings, lean: int = 0) -> Sketch:
     """strength: in the fault's unit (faults.py). lean: -1, 0 or 1, to the better or worse end of what isn't known."""
+    told = sketches(fault, np.array([strength]), np.array([duration_s]), Places.of([around]), lean)
+    return Sketch(float(told.latency_ratio[0]), float(told.error_share[0]), float(told.utilisation[0]))
+
+
+def sketches(fault: Fault, strength: FloatArray, duration_s: FloatArray, around: Places, lean: int) -> Sketches:
+    """Of one fault at many places; shape (issues,) each."""
     here = around.leaning(lean)
     use = here.utilisation
     if fault is Fault.CPU_SQUEEZE:
-        slowed = _slowed(here.limit_cores, strength, lean)
-        return _crowded(here.share, here.reach, use, use / max(1 - strength, 0.02), slowed)
+        left = np.maximum(1 - strength, 0.02)
+        return _crowded(here.share, here.reach, (use, use / left), _slowed(here.limit_cores, left, lean))
     if fault is Fault.REPLICA_LOSS:
         return _fewer(here, strength, lean)
     if fault is Fault.POD_KILL:
-        back = min((RESTART_S if lean < 1 else SLOW_RESTART_S) / duration_s, 1.0)
-        lost = _fewer(here, strength, lean)
-        killed = min(back * max(lost.error_share, here.reach * strength * 0.1), 1.0)
-        away = 1.0 if lean > 0 else back  # what is left may stay crowded as long as pods come and go
-        return Sketch(1 + (lost.latency_ratio - 1) * away, killed, lost.utilisation)
+        return _killed(here, strength, duration_s, lean)
     if fault is Fault.TRAFFIC_SURGE:
-        return _crowded(1.0, 1.0, here.busiest, here.busiest * strength, 1.0)
+        whole = np.ones_like(use)
+        return _crowded(whole, whole, (here.busiest, here.busiest * strength), whole)
     if fault is Fault.MEMORY_SQUEEZE:
-        slow, failing = _KILLED[lean] if here.memory > 1 - strength else (1.0, 0.0)
-        return Sketch(slow, here.reach * failing, use)
-    added_ms = _calls(here.visits, lean) * strength if fault is Fault.DEPENDENCY_SLOW else 0.0
-    failing = here.failing(strength, lean) if fault is Fault.DEPENDENCY_FAILING else 0.0
-    if fault is Fault.DEPENDENCY_SLOW and lean > 0 and strength >= TIMEOUT_MS:
-        failing = here.reach
-    return Sketch(min(1 + added_ms / here.entry_ms, MAX_RATIO), failing, use)
+        slow, failing = _KILLED[lean]
+        killed = here.memory > 1 - strength
+        return Sketches(np.where(killed, slow, 1.0), np.where(killed, here.reach * failing, 0.0), use)
+    return _answering(fault, strength, here, lean)
 
 
-def _calls(visits: float, lean: int) -> float:
+def _answering(fault: Fault, strength: FloatArray, here: Places, lean: int) -> Sketches:
+    """A dependency that answers late, or with errors."""
+    if fault is Fault.DEPENDENCY_FAILING:
+        return Sketches(np.ones_like(strength), here.failing(strength, lean), here.utilisation)
+    slower = np.minimum(1 + _calls(here.visits, lean) * strength / here.entry_ms, MAX_RATIO)
+    given_up = (strength >= TIMEOUT_MS) & (lean > 0)
+    return Sketches(slower, np.where(given_up, here.reach, 0.0), here.utilisation)
+
+
+def _calls(visits: FloatArray, lean: int) -> FloatArray:
     """Calls that a slow request makes one after the other; a service that hardly any request passes slows none."""
-    if visits < (0.03 if lean < 0 else 0.005):
-        return 0.0
-    return {-1: max(0.8 * visits, 1.0), 0: max(visits, 1.0), 1: max(visits, 1.0) + 1.5 * math.sqrt(visits)}[lean]
+    once = np.maximum(visits, 1.0)
+    calls = {-1: np.maximum(0.8 * visits, 1.0), 0: once, 1: once + 1.5 * np.sqrt(visits)}[lean]
+    return np.where(visits < (0.03 if lean < 0 else 0.005), 0.0, calls)
 
 
-def _slowed(limit_cores: float, strength: float, lean: int) -> float:
-    """How much longer a request's own work takes: with less than a core it can't use one."""
-    if limit_cores <= 0:
-        return {-1: 1.0, 0: 1 / (1 - strength), 1: 1 / (1 - strength)}[lean]
-    slowed = min(limit_cores, 1.0) / min(max(limit_cores * (1 - strength), 0.02), 1.0)
-    return slowed**TAIL if lean > 0 else slowed
+def _slowed(limit_cores: FloatArray, left: FloatArray, lean: int) -> FloatArray:
+    """How much longer a request's own work takes: with less than a core it can't use one. left: share of the limit."""
+    known = np.minimum(limit_cores, 1.0) / np.minimum(np.maximum(limit_cores * left, 0.02), 1.0)
+    guessed = np.ones_like(left) if lean < 0 else 1 / left
+    return np.where(limit_cores > 0, known**TAIL if lean > 0 else known, guessed)
 
 
-def _fewer(around: Surroundings, strength: float, lean: int) -> Sketch:
+def _killed(here: Places, strength: FloatArray, duration_s: FloatArray, lean: int) -> Sketches:
+    """Pods end, and are back after a while; leaning to the worse, what is left stays crowded meanwhile and after."""
+    back = np.minimum((RESTART_S if lean < 1 else SLOW_RESTART_S) / duration_s, 1.0)
+    lost = _fewer(here, strength, lean)
+    failing = np.minimum(back * np.maximum(lost.error_share, here.reach * strength * 0.1), 1.0)
+    away = np.ones_like(back) if lean > 0 else back  # what is left may stay crowded as long as pods come and go
+    return Sketches(1 + (lost.latency_ratio - 1) * away, failing, lost.utilisation)
+
+
+def _fewer(around: Places, strength: FloatArray, lean: int) -> Sketches:
     """Pods gone: a share of whole ones, rounded up (down, leaning to the better); where none is left, all fails."""
-    share = strength
-    if around.replicas >= 1:
-        count = strength * around.replicas
-        share = (math.floor(count) if lean < 0 else math.ceil(count - 1e-9)) / around.replicas
-    if share >= 1:
-        return Sketch(_GONE_RATIO[lean], around.failing(1.0, lean), 1.0)
+    count = strength * around.replicas
+    whole = np.floor(count) if lean < 0 else np.ceil(count - 1e-9)
+    share = np.where(around.replicas >= 1, whole / np.maximum(around.replicas, 1.0), strength)
+    none_left = share >= 1
     use = around.utilisation
-    return _crowded(around.share, around.reach, use, use / (1 - share), 1.0)
+    after = use / np.where(none_left, 1.0, 1 - share)
+    some = _crowded(around.share, around.reach, (use, after), np.ones_like(use))
+    return Sketches(
+        np.where(none_left, _GONE_RATIO[lean], some.latency_ratio),
+        np.where(none_left, around.failing(np.ones_like(use), lean), some.error_share),
+        np.where(none_left, 1.0, some.utilisation),
+    )
 
 
-def _crowded(share: float, reach: float, before: float, after: float, slowed: float) -> Sketch:
-    """More work for what is left: slower below saturation, the excess fails above it. slowed: the work itself.
+def _crowded(share: FloatArray, reach: FloatArray, use: tuple[FloatArray, FloatArray], slowed: FloatArray) -> Sketches:
+    """More work for what is left: slower below saturation, the excess fails above it.
 
-    share, reach: of the surroundings.
+    share, reach: of the place. use: utilisation before and after. slowed: the work itself.
     """
-    queues = (1 - before) / (1 - after) if after < 1 - (1 - before) / MAX_RATIO else MAX_RATIO
-    slower = min(slowed * queues, MAX_RATIO)
-    failed = reach * (1 - 1 / after) if after > 1 else 0.0
-    return Sketch(1 + share * (slower - 1), failed, min(after, 1.0))
+    before, after = use
+    waits = after < 1 - (1 - before) / MAX_RATIO
+    queues = np.where(waits, (1 - before) / np.where(waits, 1 - after, 1.0), MAX_RATIO)
+    slower = np.minimum(slowed * queues, MAX_RATIO)
+    return Sketches(1 + share * (slower - 1), reach * (1 - 1 / np.maximum(after, 1.0)), np.minimum(after, 1.0))
 
 
-def together(sketches: Sequence[Sketch]) -> Sketch:
+def together(one: Sketches, other: Sketches) -> Sketches:
     """Faults that are on together: latencies multiply, what the one leaves the other may fail."""
-    if len(sketches) == 1:
-        return sketches[0]
-    return Sketch(
-        latency_ratio=min(math.prod(one.latency_ratio for one in sketches), MAX_RATIO),
-        error_share=1.0 - math.prod(1.0 - one.error_share for one in sketches),
-        utilisation=sketches[0].utilisation,
+    return Sketches(
+        np.minimum(one.latency_ratio * other.latency_ratio, MAX_RATIO),
+        1.0 - (1.0 - one.error_share) * (1.0 - other.error_share),
+        one.utilisation,
     )

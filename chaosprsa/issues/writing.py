@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from itertools import starmap
+from typing import NamedTuple
 
 import numpy as np
 
 from chaosprsa.documents import lineage
 from chaosprsa.faults import strength_in_words
-from chaosprsa.hazards import FloatArray
-from chaosprsa.impacts import Surroundings
+from chaosprsa.hazards import FloatArray, Hazard
 from chaosprsa.issues import marks
 from chaosprsa.issues.edge_cases import TAIL
 from chaosprsa.issues.law import EDGES, Draws, Law
@@ -36,73 +37,81 @@ class Writer:
         for hazard, weight in zip(law.hazards, law.weight.tolist(), strict=True):
             key = hazard.component, hazard.fault
             self._expected[key] = self._expected.get(key, 0.0) + weight
+        self._places: dict[tuple[str, Fault], _Place] = {}
         self._marks: dict[str, tuple[float, ...]] = {}
         self._seen = Seen(bundle.incidents, bundle.past, self._load)
 
     def issues(self, draws: Draws) -> list[SimulatedIssue]:
         """All of them, in the draws' order."""
         law = self._law
-        strengths = law.strengths(draws.which, draws.strength_u).round(4).tolist()
         durations = law.durations(draws.which, draws.duration_u).round(1)
-        ramps = law.ramps(draws.which, draws.ramp_u, durations).round(1).tolist()
-        others = np.where(draws.other >= 0, draws.other, 0)
-        beside = law.strengths(others, draws.other_u).round(4).tolist()
-        plausible = _figures(law.plausibility(draws))
-        new = novelty(self._distance(draws, durations)).round(3).tolist()
+        strengths = law.strengths(draws.which, draws.strength_u).round(4).tolist()
+        companions = self._companions(draws)
+        columns = zip(
+            [law.hazards[which] for which in draws.which.tolist()],
+            strengths,
+            draws.start_s.tolist(),
+            durations.tolist(),
+            law.ramps(draws.which, draws.ramp_u, durations).round(1).tolist(),
+            companions,
+            self._impacts(draws, strengths, durations, companions),
+            draws.strength_u.tolist(),
+            draws.severity_u.tolist(),
+            (np.maximum(draws.strength_u, draws.duration_u) > TAIL[0]).tolist(),
+            novelty(self._distance(draws, durations)).round(3).tolist(),
+            _figures(law.plausibility(draws)),
+            draws.edge.tolist(),
+            strict=True,
+        )
         written: list[SimulatedIssue] = []
-        lasts, parents = durations.tolist(), draws.parent.tolist()
-        for number, parent in enumerate(parents):
-            written.append(
-                self._issue(
-                    draws,
-                    number,
-                    (strengths[number], lasts[number], ramps[number], beside[number]),
-                    (new[number], plausible[number]),
-                    written[parent] if parent >= 0 else None,
-                )
-            )
+        for number, (drawn, parent) in enumerate(zip(starmap(_Drawn, columns), draws.parent.tolist(), strict=True)):
+            written.append(self._issue(number, drawn, written[parent] if parent >= 0 else None))
         return written
 
-    def _issue(
-        self,
-        draws: Draws,
-        number: int,
-        size: tuple[float, float, float, float],
-        likeness: tuple[float, float],
-        parent: SimulatedIssue | None,
-    ) -> SimulatedIssue:
-        """One issue, whole. size: strength, duration, ramp, companion's strength; likeness: novelty, plausibility."""
-        strength, duration_s, ramp_s, beside = size
-        hazard = self._law.hazards[draws.which[number]]
-        start_s = float(draws.start_s[number])
-        also = self._companions(draws, number, beside)
-        felt = self._impact(hazard.component, hazard.fault, (strength, duration_s), start_s, also)
-        expected = self._expected[hazard.component, hazard.fault]
-        content = [self._seed, number, hazard.component, hazard.kind, strength, duration_s, start_s]
+    def _issue(self, number: int, drawn: "_Drawn", parent: SimulatedIssue | None) -> SimulatedIssue:
+        """One issue, whole."""
+        hazard = drawn.hazard
+        place = self._place(hazard)
+        content = [
+            self._seed, number, hazard.component, hazard.kind, drawn.strength, drawn.duration_s, drawn.start_s,
+        ]  # fmt: skip
         origins = (self._bundle.lineage,) if parent is None else (self._bundle.lineage, parent.lineage)
         come_from = lineage("issue", content, origins)
-        edge = int(draws.edge[number])
         return SimulatedIssue(
-            id=f"{_slug(hazard.component)}-{hazard.fault.value}-{come_from.id.rsplit('-', 1)[1]}",
+            id=f"{place.slug}-{come_from.id.rsplit('-', 1)[1]}",
             kind=hazard.kind,
             fault=hazard.fault,
-            strength=strength,
-            components=(hazard.component, *self._felt_by(hazard.component)),
+            strength=drawn.strength,
+            components=place.components,
             origin=self._law.grid.origin,
-            start_s=round(start_s, 3),
-            duration_s=duration_s,
-            severity=self._severity(hazard.kind, draws, number, felt),
-            probability=float(max(min(-np.expm1(-expected), 1.0), 1e-12)),
-            impact=felt,
-            novelty=likeness[0],
-            evidence=self._evidence(draws, number, strength, duration_s, also, parent),
+            start_s=round(drawn.start_s, 3),
+            duration_s=drawn.duration_s,
+            severity=self._severity(drawn),
+            probability=place.probability,
+            impact=drawn.felt,
+            novelty=drawn.novelty,
+            evidence=self._evidence(drawn, place, parent),
             lineage=come_from,
-            ramp_s=ramp_s,
-            plausibility=likeness[1],
-            edge_case=EDGES[edge] if edge >= 0 else None,
-            companions=also,
+            ramp_s=drawn.ramp_s,
+            plausibility=drawn.plausibility,
+            edge_case=EDGES[drawn.edge] if drawn.edge >= 0 else None,
+            companions=drawn.also,
             raised_by="" if parent is None else parent.id,
         )
+
+    def _place(self, hazard: Hazard) -> "_Place":
+        """What all issues of a fault at a component share."""
+        key = hazard.component, hazard.fault
+        if key not in self._places:
+            expected = self._expected[key]
+            self._places[key] = _Place(
+                slug=f"{_slug(hazard.component)}-{hazard.fault.value}",
+                components=(hazard.component, *self._felt_by(hazard.component)),
+                probability=float(max(min(-np.expm1(-expected), 1.0), 1e-12)),
+                often=f"{expected:.2f} such issues are to be expected within the horizon.",
+                known=tuple(self._about_the_component(hazard.fault, hazard.component)),
+            )
+        return self._places[key]
 
     def _felt_by(self, component: str) -> tuple[str, ...]:
         """Who feels it: callers, then their callers, nearest first."""
@@ -116,26 +125,39 @@ class Writer:
             self._felt[component] = tuple(found)
         return self._felt[component]
 
-    def _companions(self, draws: Draws, number: int, strength: float) -> tuple[Companion, ...]:
-        if draws.other[number] < 0:
-            return ()
-        other = self._law.hazards[draws.other[number]]
-        return (Companion(fault=other.fault, component=other.component, strength=strength),)
+    def _companions(self, draws: Draws) -> list[tuple[Companion, ...]]:
+        found: list[tuple[Companion, ...]] = [()] * len(draws)
+        rows = np.flatnonzero(draws.other >= 0)
+        strengths = self._law.strengths(draws.other[rows], draws.other_u[rows]).round(4).tolist()
+        for row, at, strength in zip(rows.tolist(), draws.other[rows].tolist(), strengths, strict=True):
+            other = self._law.hazards[at]
+            found[row] = (Companion(fault=other.fault, component=other.component, strength=strength),)
+        return found
 
-    def _impact(
-        self, component: str, fault: Fault, size: tuple[float, float], start_s: float, also: Sequence[Companion]
-    ) -> Impact:
-        """Size: strength, duration."""
-        faults = ((fault, component, size[0]), *((one.fault, one.component, one.strength) for one in also))
-        return self._reckoning.impact(component, faults, size[1], self._law.grid.origin + timedelta(seconds=start_s))
+    def _impacts(
+        self,
+        draws: Draws,
+        strengths: Sequence[float],
+        durations_s: FloatArray,
+        companions: Sequence[tuple[Companion, ...]],
+    ) -> list[Impact]:
+        hazards = self._law.hazards
+        faults = [
+            (
+                (hazards[which].fault, hazards[which].component, strength),
+                *((one.fault, one.component, one.strength) for one in also),
+            )
+            for which, strength, also in zip(draws.which.tolist(), strengths, companions, strict=True)
+        ]
+        return self._reckoning.impacts(faults, durations_s, self._law.grid.origin.timestamp() + draws.start_s)
 
-    def _severity(self, kind: str, draws: Draws, number: int, felt: Impact) -> Severity:
-        model = self._bundle.incidents
+    def _severity(self, drawn: "_Drawn") -> Severity:
+        model, kind = self._bundle.incidents, drawn.hazard.kind
         if not model.total:
-            return marks.severity_of(felt)
+            return marks.severity_of(drawn.felt)
         if kind not in self._marks:
             self._marks[kind] = marks.severity_marks(model.severity_shares(kind))
-        return marks.severity_at(self._marks[kind], float(draws.strength_u[number]), float(draws.severity_u[number]))
+        return marks.severity_at(self._marks[kind], drawn.strength_u, drawn.severity_u)
 
     def _distance(self, draws: Draws, durations_s: FloatArray) -> FloatArray:
         hazards = self._law.hazards
@@ -151,37 +173,55 @@ class Writer:
         usual = float(bundle.entry_rate(self._law.grid.middles).mean.mean())
         return np.asarray(bundle.entry_rate(times_s).mean / usual) if usual > 0 else np.ones_like(times_s)
 
-    def _evidence(
-        self,
-        draws: Draws,
-        number: int,
-        strength: float,
-        duration_s: float,
-        also: Sequence[Companion],
-        parent: SimulatedIssue | None,
-    ) -> tuple[str, ...]:
-        hazard = self._law.hazards[draws.which[number]]
-        around, lines = self._reckoning.around[hazard.component], list(hazard.evidence)
-        lines.append(
-            f"{self._expected[hazard.component, hazard.fault]:.2f} such issues are to be expected within the horizon."
+    def _evidence(self, drawn: "_Drawn", place: "_Place", parent: SimulatedIssue | None) -> tuple[str, ...]:
+        lines = [*drawn.hazard.evidence, place.often]
+        if drawn.beyond:
+            words = strength_in_words(drawn.hazard.fault, drawn.strength)
+            lines.append(f"Beyond the usual: {words}, for {drawn.duration_s / 60:.0f} min.")
+        lines += (
+            f"Together with it, {one.component}: {strength_in_words(one.fault, one.strength)}." for one in drawn.also
         )
-        if max(draws.strength_u[number], draws.duration_u[number]) > TAIL[0]:
-            text = f"Beyond the usual: {strength_in_words(hazard.fault, strength)}, for {duration_s / 60:.0f} min."
-            lines.append(text)
-        lines += (f"Together with it, {one.component}: {strength_in_words(one.fault, one.strength)}." for one in also)
         if parent is not None:
             lines.append(f"It follows from {parent.kind} on {parent.component} ({parent.id}).")
-        lines += self._about_the_component(hazard.fault, hazard.component, around)
-        return tuple(lines)
+        return (*lines, *place.known)
 
-    def _about_the_component(self, fault: Fault, component: str, around: Surroundings) -> list[str]:
-        lines = []
+    def _about_the_component(self, fault: Fault, component: str) -> list[str]:
+        lines, around = [], self._reckoning.around[component]
         if count := self._reckoning.past.get(fault, 0):
             lines.append(f"The width of its impact leans on {count} past ones seen in the metrics.")
         if fault in _BUSY:
             known = "Usually" if around.measured else "The history doesn't say how busy it is; it is taken that"
             lines.append(f"{known} {around.utilisation:.0%} of {component}'s CPU limit is used.")
         return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What all issues of a fault at a component share. often, known: words of the evidence."""
+
+    slug: str
+    components: tuple[str, ...]
+    probability: float
+    often: str
+    known: tuple[str, ...]
+
+
+class _Drawn(NamedTuple):
+    """One draw, in units. felt: its predicted impact; beyond: stronger or longer than is usual; edge: see Draws."""
+
+    hazard: Hazard
+    strength: float
+    start_s: float
+    duration_s: float
+    ramp_s: float
+    also: tuple[Companion, ...]
+    felt: Impact
+    strength_u: float
+    severity_u: float
+    beyond: bool
+    novelty: float
+    plausibility: float
+    edge: int
 
 
 def _figures(values: FloatArray) -> list[float]:
