@@ -40,7 +40,8 @@ def backtest(
         raise NotEnoughHistory(f"nothing can be judged: no load has enough samples, and {notes[-1]}")
     progress("precursors", 0.8)
     precursors = _precursors(history, seed)
-    return _whole(window, origins, followed, load, incidents, precursors, (*history.notes, *notes), seed)
+    notes = (*history.notes, *history.unwatched, *notes)
+    return _whole(window, origins, followed, load, incidents, precursors, notes, seed)
 
 
 def _incidents(

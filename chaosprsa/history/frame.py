@@ -15,12 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from chaosprsa.errors import NotEnoughHistory
+from chaosprsa.history import holes
 from chaosprsa.types import Incident, LogTemplate, Topology, Window
 
 COLUMNS = ("timestamp", "component", "metric", "value")
 EDGE = "->"
 AT_ONCE = 1_000_000  # rows looked at together where looking takes room
 SPARSEST = (100_000, 20)  # a grid has at most so many steps, or so many times the samples of the longest series
+COMMON = 0.2  # of all gaps: a shorter one than the median that so many have is the step
 IntArray = npt.NDArray[np.int64]
 
 
@@ -48,9 +50,10 @@ class History:
             last = times.max() + pd.Timedelta(milliseconds=self._step_ms)
             return Window(start=times.min().to_pydatetime(), end=last.to_pydatetime())
         if self.incidents:
-            starts = [incident.start for incident in self.incidents]
+            starts = sorted(incident.start for incident in self.incidents)
             ends = [incident.likely_end or incident.start for incident in self.incidents]
-            return Window(start=min(starts), end=max(*starts, *ends))
+            end = max(*starts, *ends)
+            return Window(start=holes.first_watched(starts, None, end), end=end)
         raise NotEnoughHistory("the history holds neither metrics nor incidents: nothing can be learned from it")
 
     @cached_property
@@ -88,9 +91,27 @@ class History:
 
     @property
     def watched(self) -> Window:
-        """When incidents would have been seen: while there are metrics, and as far back and on as incidents go."""
-        starts = [each.start for each in self.incidents]
-        return Window(start=min([self.window.start, *starts]), end=max([self.window.end, *starts]))
+        """When incidents would have been seen: while there are metrics, and as far back and on as incidents go.
+
+        One or a few that stand alone, years before all others, don't count (holes).
+        """
+        starts = sorted(each.start for each in self.incidents)
+        end = max([self.window.end, *starts])
+        measured = self.window.start if len(self.metrics) else None
+        return Window(start=holes.first_watched(starts, measured, end) if starts else self.window.start, end=end)
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """A note where incidents lie before the watched time."""
+        start = self.watched.start
+        early = sorted(each.start for each in self.incidents if each.start < start)
+        if not early:
+            return ()
+        note = (
+            f"{len(early)} incidents of {early[0]:%Y-%m-%d} to {early[-1]:%Y-%m-%d} stand alone, "
+            f"{(start - early[-1]).days} days before what was watched (from {start:%Y-%m-%d}): no rate counts them"
+        )
+        return (note,)
 
     def table(self, metric: str) -> pd.DataFrame:
         """One metric: a row a grid time (UTC), a column a component that has it, NaN where no sample is near.
@@ -154,7 +175,11 @@ def step_ms(metrics: pd.DataFrame) -> int:
 
 
 def usual_gap(millis: IntArray, inside: npt.NDArray[np.bool_]) -> int:
-    """The median gap; samples that come twice at once don't make it short. inside: from same_series."""
+    """The median gap; samples that come twice at once don't make it short. inside: from same_series.
+
+    Where a shorter gap is common and the median is a multiple of it, the samples are that far apart and some are left
+    out, as exports do that write a value only when it changes.
+    """
     parts = [slice(at, at + AT_ONCE) for at in range(0, len(inside), AT_ONCE)]
     found = (np.diff(millis[part.start : part.stop + 1])[inside[part]] for part in parts)
     counted = [np.unique(gaps, return_counts=True) for gaps in found]
@@ -164,7 +189,9 @@ def usual_gap(millis: IntArray, inside: npt.NDArray[np.bool_]) -> int:
     counts = np.bincount(place, weights=np.concatenate([counts for _, counts in counted]))
     upper = gaps[np.searchsorted(np.cumsum(counts), 0.75 * counts.sum())]
     counts[gaps < upper / 10] = 0
-    return max(1, int(gaps[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())]))
+    middle = int(gaps[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())])
+    common = gaps[(counts >= COMMON * counts.sum()) & (gaps > 0) & (middle % np.maximum(gaps, 1) == 0)]
+    return max(1, int(common.min(initial=middle)))
 
 
 def as_categories(names: pd.Series) -> pd.Categorical:

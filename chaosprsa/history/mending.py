@@ -1,18 +1,27 @@
 """Metrics as they came, mended into the normal form, with every mending said in words."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from chaosprsa.errors import InvalidHistory
-from chaosprsa.history.frame import as_categories, longest, millis_of, same_series, series_codes, step_ms, usual_gap
+from chaosprsa.history import holes
+from chaosprsa.history.frame import (
+    SPARSEST,
+    as_categories,
+    longest,
+    millis_of,
+    same_series,
+    series_codes,
+    step_ms,
+    usual_gap,
+)
 
 LONGEST_NAME = 253  # characters: what Kubernetes allows for a name
 LARGEST = 1e30  # no computer has so many of anything: larger is an overflow
-JUMP = timedelta(days=30)  # a hole this long, and JUMP_TIMES as long as everything measured, is a clock's, not a pause
-JUMP_TIMES = 10
 
 
 def clean(metrics: pd.DataFrame, now: datetime, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -87,41 +96,57 @@ def _ordered(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[str
 
 
 def _of_one_clock(metrics: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Without what a clock wrote that had jumped, to 1970 as often as not: the smaller side of each impossible hole."""
+    """Without what a clock wrote that had jumped, to 1970 as often as not; other parts stay, however far apart.
+
+    Where no grid can hold two parts that far apart, only the one with most rows stays.
+    """
     notes = []
     millis, inside = millis_of(metrics["timestamp"]), same_series(metrics)
+    if not len(millis) or millis.max() - millis.min() <= holes.LEAST_MS:
+        return metrics, ()
     step, most = usual_gap(millis, inside), longest(inside)
-    jump = round(JUMP.total_seconds() * 1000)
-    while len(millis) and millis.max() - millis.min() > max(jump, JUMP_TIMES * step * most):
-        times = np.unique(millis // step) * step
-        at = int(np.argmax(np.diff(times)))
-        hole = int(times[at + 1] - times[at])
-        if hole <= max(jump, JUMP_TIMES * step * len(times)):
-            break
-        early = millis < times[at + 1]
-        kept = early if early.sum() > len(millis) / 2 else ~early
-        odd = millis[~kept]
-        first, last = (pd.Timestamp(int(each), unit="ms") for each in (odd.min(), odd.max()))
+    found = holes.parts(np.unique(millis // step) * step, step)
+    bounds = [(int(part[0]), int(part[-1]) + step) for part in found]
+    rows = [int(np.sum((millis >= start) & (millis < end))) for start, end in bounds]
+    main = int(np.argmax(rows))
+    apart = max(SPARSEST[0], SPARSEST[1] * most) * step
+    for place, (start, end) in enumerate(bounds):
+        far = max(start - bounds[main][1], bounds[main][0] - end)
+        if place == main or not (holes.is_jump(found[place]) or far > apart):
+            continue
+        odd = (millis >= start) & (millis < end)
+        first, last = (pd.Timestamp(int(each), unit="ms") for each in (millis[odd].min(), millis[odd].max()))
         span = f"{first:%Y-%m-%d %H:%M}" + (f" to {last:%Y-%m-%d %H:%M}" if last > first else "")
+        why = "a clock had jumped" if holes.is_jump(found[place]) else f"too far for a grid of {step / 1000:g} s"
         notes.append(
-            f"{where}: {len(odd)} rows of {span} UTC lie {hole / 86_400_000:.0f} days from all others: a clock had "
-            "jumped; they were dropped"
+            f"{where}: {rows[place]} rows of {span} UTC lie {far / 86_400_000:.0f} days from all others: {why}; "
+            "they were dropped"
         )
-        metrics, millis = metrics[kept].reset_index(drop=True), millis[kept]
+        metrics, millis = metrics[~odd].reset_index(drop=True), millis[~odd]
     return metrics, tuple(notes)
 
 
 def _gaps(metrics: pd.DataFrame, where: str) -> tuple[str, ...]:
-    """A note where samples are missing: how many gaps longer than 1.5 steps, and the longest."""
+    """Notes where samples are missing: when nothing was measured for months; gaps over 1.5 steps, and the longest."""
     millis, step = millis_of(metrics["timestamp"]), step_ms(metrics)
+    long = millis.max() - millis.min() > holes.LEAST_MS
+    found = holes.parts(np.unique(millis // step) * step, step) if long else []
+    silent = [
+        f"{where}: nothing was measured for {(after[0] - before[-1]) / 86_400_000:.0f} days, from "
+        f"{pd.Timestamp(int(before[-1]), unit='ms'):%Y-%m-%d %H:%M} UTC on: a hole that stays one"
+        for before, after in pairwise(found)
+    ]
     before = np.flatnonzero(same_series(metrics) & (np.diff(millis) > 1.5 * step))
-    if not len(before):
-        return ()
     gaps = millis[before + 1] - millis[before]
+    begins = [part[0] for part in found[1:]]
+    inside = np.searchsorted(begins, millis[before]) == np.searchsorted(begins, millis[before + 1], side="right")
+    before, gaps = before[inside], gaps[inside]
+    if not len(before):
+        return tuple(silent)
     row = metrics.iloc[int(before[np.argmax(gaps)])]
     lasts, missing = timedelta(milliseconds=int(gaps.max())), int(np.sum(gaps // step - 1))
     text = (
         f"{where}: {len(gaps)} gaps (usual is a sample every {step / 1000:g} s, about {missing} are missing); "
         f"the longest lasts {lasts}: {row['component']} {row['metric']} from {row['timestamp']:%Y-%m-%d %H:%M:%S} UTC"
     )
-    return (text,)
+    return (*silent, text)

@@ -110,6 +110,29 @@ def test_clocks_that_jumped_to_several_years_are_all_found():
     assert sum("a clock had jumped" in note for note in notes) == 3
 
 
+def test_short_parts_with_months_between_them_both_stay_and_the_hole_is_said():
+    early = MINUTES[:6] - pd.Timedelta(days=45)
+    cleaned, notes = clean(text_of([(time, "cart", "m", 1.0) for time in [*early, *MINUTES]]), NOW, "x")
+    assert len(cleaned) == COUNT + 6
+    assert any("nothing was measured for 45 days" in note for note in notes)
+    assert not any("gaps" in note for note in notes)
+    assert History(metrics=cleaned).step_s == 60
+
+
+def test_a_clock_that_was_never_set_is_dropped_however_much_it_wrote():
+    odd = pd.date_range("1970-01-01", periods=10, freq="min", tz="UTC").as_unit("ms")
+    cleaned, notes = clean(text_of([(time, "cart", "m", 1.0) for time in [*odd, *MINUTES]]), NOW, "x")
+    assert len(cleaned) == COUNT
+    assert any("10 rows of 1970-01-01" in note for note in notes)
+
+
+def test_parts_too_far_apart_for_one_grid_leave_the_longer():
+    early = MINUTES[:6] - pd.Timedelta(days=3650)
+    cleaned, notes = clean(text_of([(time, "cart", "m", 1.0) for time in [*early, *MINUTES]]), NOW, "x")
+    assert len(cleaned) == COUNT
+    assert any("too far for a grid of 60 s" in note for note in notes)
+
+
 def test_a_pause_of_three_weeks_is_a_gap_and_no_jump():
     rows = text_of([(time, "cart", "m", 1.0) for time in [*MINUTES, *(MINUTES - pd.Timedelta(days=21))]])
     cleaned, notes = clean(rows, NOW, "x")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import hypothesis.extra.numpy as arrays
@@ -175,3 +176,30 @@ def test_a_table_holds_every_sample_of_a_regular_series(values, step_s, phase_s)
     table = History(metrics=frame).table("m")
     np.testing.assert_array_equal(table["a"].to_numpy(), values)
     assert (table.index == index).all()
+
+
+def test_an_export_that_leaves_out_values_that_stay_has_the_step_of_those_it_writes():
+    # every third sample of a 30 s grid is left out, as cloudcluster's export does: gaps of 60, 30, 60, 30 ... s
+    seconds = [second for second in range(0, 90 * 40, 30) if second % 90 != 60]
+    times = pd.to_datetime(seconds, unit="s", utc=True).as_unit("ms")
+    rows = pd.DataFrame({"timestamp": times, "component": "a", "metric": "m", "value": 1.0})
+    assert History(metrics=rows).step_s == 30
+
+
+def days(count, first):
+    return tuple(Incident(start=first + timedelta(days=day), component="a", kind="k") for day in range(count))
+
+
+def test_one_incident_years_before_all_others_does_not_stretch_the_watched_time():
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    old = Incident(start=datetime(2015, 1, 1, tzinfo=UTC), component="a", kind="k")
+    history = History(metrics=empty_metrics(), incidents=(old, *days(20, first)))
+    assert history.watched.start == first
+    assert "1 incidents of 2015-01-01 to 2015-01-01 stand alone, 4018 days before" in history.unwatched[0]
+    assert History(metrics=empty_metrics(), incidents=days(20, first)).unwatched == ()
+
+
+def test_incidents_months_apart_are_rare_and_no_hole():
+    first = datetime(2020, 1, 1, tzinfo=UTC)
+    rare = tuple(replace(each, start=first + 90 * (each.start - first)) for each in days(12, first))
+    assert History(metrics=empty_metrics(), incidents=rare).watched.start == first
