@@ -30,9 +30,10 @@ class Trace:
 
 
 def traces(folders: Sequence[Path], shortest_s: int = 600) -> Iterator[Trace]:
-    """Every file of numbers below the folders, at least this long, in the order of their names."""
+    """Every file of numbers below the folders, or named itself, at least this long, in the order of their names."""
     for folder in folders:
-        for file in sorted([*folder.rglob("*.txt"), *folder.rglob("*.txt.gz")]):
+        inside = [*folder.rglob("*.txt"), *folder.rglob("*.txt.gz")]
+        for file in [folder] if folder.is_file() else sorted(inside):
             rates = _numbers(file)
             if rates is not None and len(rates) >= shortest_s:
                 word = re.match(r"[a-z]*", file.name.lower())
