@@ -8,100 +8,69 @@ Scored: an incident on a day (any), and one that names a component on a day (eac
 Brier score and average precision; log-likelihood per incident of when incidents came; residuals of rescaled time
 (uniform where a model is right; Kolmogorov-Smirnov distance and p).
 
-Baselines:
+Baselines (chaosprsa.backtest.baselines):
 - poisson: one rate, incidents over days; for components n / days each.
 - shrunk_weekday: Gamma-Poisson rate x weekday. Any: n / days times the weekday's multiple; the multiple is
   (n_w + a) / (e_w + a), n_w incidents on the weekday, e_w expected of a mean day, a by maximum a posteriori. A
   component's rate is its n of days times (n + a) / (e + a), drawn towards the mean of all in the same way, times the
   weekday's multiple. P = 1 - exp(-rate).
 - shrunk_clock: the same for the likelihood and residuals, with hours as well (as the process has them).
-The paired differences have a bootstrap interval (90 %) over weeks.
+
+The process looks at the days just past even where its parameters stay, which a rate that stays can't. So the same
+information goes to rivals too: `_monthly` is fitted again at the beginning of each month, as an operator would learn
+again, `_daily` before each day, and `shrunk_weekday_year` each day on the last 365 days alone. The paired differences
+have a bootstrap interval (90 %) over weeks.
 
     python benchmarks/incident_forecast.py --train github_status --test github_status --until 2024-12-31 --json out.json
 """
 
-import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from claims import parser, table, write
+from incident_days import DAY, Split, fitted, forecasts, happened, splits, until
 from scipy.stats import kstest
-from sklearn.metrics import average_precision_score
 
-from chaosprsa.history.incidents import read_incidents
-from chaosprsa.models.incident_clock import DAY_S, WeekClock, multiples, seconds
+from chaosprsa.models.calibration import average_precision
+from chaosprsa.models.incident_clock import WeekClock, multiples, seconds
 from chaosprsa.models.incidents import IncidentModel
-from chaosprsa.models.shrinking import shrunk
 from chaosprsa.types import Incident, Window
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-DAY = timedelta(days=1)
-RESAMPLES = 2000
-METHODS = ("ours", "shrunk_weekday", "poisson")
-
-
-@dataclass(frozen=True)
-class Split:
-    """fitted: before the cut; came: within `days`, whole ones of UTC; `before`: known at its start."""
-
-    fitted: tuple[Incident, ...]
-    window: Window
-    before: tuple[Incident, ...]
-    came: tuple[Incident, ...]
-    days: Window
+RESAMPLES = 1000
+METHODS = (
+    "ours",
+    "shrunk_weekday",
+    "poisson",
+    "ours_monthly",
+    "shrunk_weekday_monthly",
+    "shrunk_weekday_daily",
+    "shrunk_weekday_year",
+    "poisson_daily",
+)
+PAIRS = (
+    ("ours", "shrunk_weekday"),
+    ("ours", "shrunk_weekday_daily"),
+    ("ours_monthly", "shrunk_weekday_monthly"),
+    ("ours_monthly", "shrunk_weekday_daily"),
+    ("ours_monthly", "shrunk_weekday_year"),
+)
+TIMED = ("ours", "ours_monthly", "shrunk_clock", "shrunk_clock_monthly", "poisson")
 
 
 def main() -> None:
     """Fits, forecasts, prints and writes."""
     options = parser(__doc__)
-    options.add_argument(
-        "--until", default="2024-12-31", help="last day fitted, where train is test (default: %(default)s)"
-    )
+    until(options)
     chosen = options.parse_args()
     split = splits(chosen)
     model = IncidentModel().fit(split.fitted, split.window, ())
     figures = {**_facts(split, model), **daily(split, model, chosen.seed), **in_time(split, model)}
     report(figures)
     write(chosen.json, __file__, chosen, figures)
-
-
-def splits(options: argparse.Namespace) -> Split:
-    """Of two folders, or of one in time."""
-    train, test = _incidents(options.train), _incidents(options.test)
-    if {each.resolve() for each in options.train} == {each.resolve() for each in options.test}:
-        cut = datetime.fromisoformat(options.until).replace(tzinfo=UTC) + DAY
-        fitted = tuple(each for each in train if each.start < cut)
-        return _split(fitted, cut, fitted, [each for each in train if each.start >= cut])
-    first = min(each.start for each in test)
-    fitted = tuple(each for each in train if each.start < first)
-    if not fitted:
-        raise SystemExit(f"--train has no incident before --test's first ({first:%Y-%m-%d}): nothing could be learned")
-    return _split(fitted, _midnight(max(each.start for each in fitted)) + DAY, fitted, test)
-
-
-def _split(fitted: Sequence[Incident], cut: datetime, known: Sequence[Incident], later: Sequence[Incident]) -> Split:
-    """Days from the first midnight after what was fitted, or before the first incident to be scored."""
-    start = cut if (later[0].start - cut) < 31 * DAY else _midnight(later[0].start)
-    end = _midnight(later[-1].start) + DAY
-    came = tuple(each for each in later if each.start >= start)
-    return Split(
-        tuple(fitted), Window(start=fitted[0].start, end=cut), tuple(known), came, Window(start=start, end=end)
-    )
-
-
-def _incidents(folders: Sequence[Path]) -> tuple[Incident, ...]:
-    found = [each for folder in folders for each in read_incidents(folder / "incidents.jsonl")]
-    return tuple(sorted(found, key=lambda each: each.start))
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _facts(split: Split, model: IncidentModel) -> dict[str, Any]:
@@ -118,126 +87,116 @@ def _facts(split: Split, model: IncidentModel) -> dict[str, Any]:
 
 def daily(split: Split, model: IncidentModel, seed: int) -> dict[str, Any]:
     """Brier and average precision of days and of component-days."""
-    names = sorted({name for each in split.fitted for name in each.components})
-    days = [split.days.start + DAY * n for n in range(round(split.days.duration / DAY))]
-    happened = np.array([_happened(split.came, day, names) for day in days])
-    forecast = {
-        "ours": np.array([_ours(model, split, day, names) for day in days]),
-        "shrunk_weekday": shrunk_weekday(split, days, names),
-        "poisson": poisson(split, days, names),
-    }
-    found: dict[str, Any] = {"any.base_rate": happened[:, 0].mean(), "component.base_rate": happened[:, 1:].mean()}
+    came, forecast = happened(split), forecasts(split, model)
+    found: dict[str, Any] = {"any.base_rate": came[:, 0].mean(), "component.base_rate": came[:, 1:].mean()}
     for part, columns in (("any", slice(0, 1)), ("component", slice(1, None))):
         for method, rows in forecast.items():
-            brier, precision = scores(rows[:, columns], happened[:, columns])
+            brier, precision = scores(rows[:, columns], came[:, columns])
             found |= {f"{method}.{part}.brier": brier, f"{method}.{part}.average_precision": precision}
             found[f"{method}.{part}.mean_forecast"] = rows[:, columns].mean()
-            found[f"{method}.{part}.mean_forecast"] = rows[:, columns].mean()
-        ours, theirs = forecast["ours"][:, columns], forecast["shrunk_weekday"][:, columns]
-        for score, interval in paired(ours, theirs, happened[:, columns], seed).items():
-            found[f"ours_minus_shrunk_weekday.{part}.{score}_90"] = interval
+        apart = paired({name: rows[:, columns] for name, rows in forecast.items()}, came[:, columns], seed)
+        found |= {key.replace(".", f".{part}."): interval for key, interval in apart.items()}
     found["component.each"] = {
         name: {
-            "days": int(happened[:, at].sum()),
-            **{method: scores(rows[:, at], happened[:, at]) for method, rows in forecast.items()},
+            "days": int(came[:, at].sum()),
+            **{method: scores(rows[:, at], came[:, at]) for method, rows in forecast.items()},
         }
-        for at, name in enumerate(names, start=1)
-        if happened[:, at].any()
+        for at, name in enumerate(split.names, start=1)
+        if came[:, at].any()
     }
     return found
-
-
-def _happened(came: Sequence[Incident], day: datetime, names: Sequence[str]) -> list[bool]:
-    today = [each for each in came if day <= each.start < day + DAY]
-    named = {name for each in today for name in each.components}
-    return [bool(today), *(name in named for name in names)]
-
-
-def _ours(model: IncidentModel, split: Split, day: datetime, names: Sequence[str]) -> list[float]:
-    tomorrow = Window(start=day, end=day + DAY)
-    past = (*split.before, *(each for each in split.came if each.start < day))
-    each_one = model.probability(tomorrow, past)
-    return [model.probability_of_any(tomorrow, past), *(each_one[name] for name in names)]
-
-
-def shrunk_weekday(split: Split, days: Sequence[datetime], names: Sequence[str]) -> FloatArray:
-    """The docstring's rule; shape (days, 1 + names)."""
-    length = split.window.duration / DAY
-    counts = np.array([sum(name in each.components for each in split.fitted) for name in names], dtype=float)
-    rates = np.array([len(split.fitted) / length, *(shrunk(counts, 1.0) * counts.mean() / length)])
-    by_weekday = np.bincount([each.start.astimezone(UTC).weekday() for each in split.fitted], minlength=7)
-    weekdays = shrunk(by_weekday.astype(float), 1.0)
-    return -np.expm1(-np.outer(weekdays[[day.weekday() for day in days]], rates))
-
-
-def poisson(split: Split, days: Sequence[datetime], names: Sequence[str]) -> FloatArray:
-    """Constant rates; shape (days, 1 + names)."""
-    counts = [len(split.fitted), *(sum(name in each.components for each in split.fitted) for name in names)]
-    return np.tile(-np.expm1(-np.array(counts) / (split.window.duration / DAY)), (len(days), 1))
 
 
 def scores(forecast: FloatArray, happened: BoolArray) -> tuple[float, float]:
     """Brier score and average precision."""
     flat, came = forecast.ravel(), happened.ravel()
-    return float(np.mean((flat - came) ** 2)), float(average_precision_score(came, flat)) if came.any() else np.nan
+    return float(np.mean((flat - came) ** 2)), average_precision(flat, came)
 
 
-def paired(ours: FloatArray, theirs: FloatArray, happened: BoolArray, seed: int) -> dict[str, tuple[float, float]]:
-    """90 % intervals of ours minus theirs, weeks drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    weeks = [np.arange(first, min(first + 7, len(ours))) for first in range(0, len(ours), 7)]
-    found = []
-    for _ in range(RESAMPLES):
+def paired(forecast: dict[str, FloatArray], came: BoolArray, seed: int) -> dict[str, tuple[float, float]]:
+    """90 % intervals of the differences of PAIRS, weeks drawn with replacement; the same weeks for all."""
+    rng, methods = np.random.default_rng(seed), sorted({method for pair in PAIRS for method in pair})
+    weeks = [np.arange(first, min(first + 7, len(came))) for first in range(0, len(came), 7)]
+    drawn = np.empty((RESAMPLES, len(methods), 2))
+    for number in range(RESAMPLES):
         rows = np.concatenate([weeks[at] for at in rng.integers(len(weeks), size=len(weeks))])
-        found.append(np.subtract(scores(ours[rows], happened[rows]), scores(theirs[rows], happened[rows])))
-    low, high = np.nanquantile(found, [0.05, 0.95], axis=0)
-    return {"brier": (low[0], high[0]), "average_precision": (low[1], high[1])}
+        drawn[number] = [scores(forecast[method][rows], came[rows]) for method in methods]
+    found = {}
+    for ours, theirs in PAIRS:
+        apart = drawn[:, methods.index(ours)] - drawn[:, methods.index(theirs)]
+        (low, lower), (high, higher) = np.nanquantile(apart, [0.05, 0.95], axis=0)
+        found[f"{ours}_minus_{theirs}.brier_90"] = (low, high)
+        found[f"{ours}_minus_{theirs}.average_precision_90"] = (lower, higher)
+    return found
 
 
 def in_time(split: Split, model: IncidentModel) -> dict[str, Any]:
     """Likelihood and residuals of when incidents came."""
-    rate = len(split.fitted) / (split.window.duration / DAY)
-    starts = seconds([each.start for each in split.came])
-    marks = np.concatenate([[split.days.start.timestamp()], starts])
-    clock = WeekClock.of(*multiples([each.start for each in split.fitted], split.window))
-    span = clock.days(np.array([split.days.start.timestamp(), split.days.end.timestamp()]))
-    count = len(split.came)
-    even = -np.expm1(-rate * np.diff(marks) / DAY_S)
-    clocked = -np.expm1(-rate * np.diff(clock.days(marks)))
-    found: dict[str, Any] = {
-        "ours.log_likelihood_per_event": model.log_likelihood(split.came, split.days, split.before) / count,
-        "shrunk_clock.log_likelihood_per_event": np.log(rate)
-        + np.log(clock.speed(starts)).mean()
-        - rate * np.diff(span)[0] / count,
-        "poisson.log_likelihood_per_event": np.log(rate) - rate * (split.days.duration / DAY) / count,
+    whole, months = [split.days], split.months()
+    told = {
+        "ours": _process(split, whole, model),
+        "ours_monthly": _process(split, months, None),
+        "shrunk_clock": _rates(split, whole, clocked=True),
+        "shrunk_clock_monthly": _rates(split, months, clocked=True),
+        "poisson": _rates(split, whole, clocked=False),
     }
-    residuals = {
-        "ours": model.residuals(split.came, split.days, split.before),
-        "shrunk_clock": clocked,
-        "poisson": even,
-    }
-    for method, values in residuals.items():
-        test = kstest(values, "uniform")
+    found: dict[str, Any] = {}
+    for method, (likelihood, residuals) in told.items():
+        found[f"{method}.log_likelihood_per_event"] = likelihood / len(split.came)
+        test = kstest(residuals, "uniform")
         found |= {f"{method}.residuals_ks": test.statistic, f"{method}.residuals_p": test.pvalue}
     return found
+
+
+def _stretches(split: Split, refits: Sequence[Window]) -> Iterator[tuple[Window, list[Incident]]]:
+    for window in refits:
+        yield window, [each for each in split.came if window.start <= each.start < window.end]
+
+
+def _process(split: Split, refits: Sequence[Window], model: IncidentModel | None) -> tuple[float, FloatArray]:
+    """Nats and residuals of the model, fitted at each stretch's beginning where none is given."""
+    likelihood, residuals = 0.0, []
+    for window, came in _stretches(split, refits):
+        told, past = model or fitted(split, window.start), split.known(window.start)
+        likelihood += told.log_likelihood(came, window, past)
+        residuals.append(told.residuals(came, window, past))
+    return likelihood, np.concatenate(residuals)
+
+
+def _rates(split: Split, refits: Sequence[Window], *, clocked: bool) -> tuple[float, FloatArray]:
+    """The same of a rate fitted at each stretch's beginning, by the clock of hours and weekdays or even."""
+    likelihood, residuals = 0.0, []
+    for window, came in _stretches(split, refits):
+        past, known = split.at(window.start)
+        rate = len(past) / (known.duration / DAY)
+        starts = [each.start for each in past]
+        clock = WeekClock.of(*(multiples(starts, known) if clocked else ((1.0,) * 24, (1.0,) * 7)))
+        times = seconds([each.start for each in came])
+        told = clock.days(np.array([window.start.timestamp(), *times, window.end.timestamp()]))
+        likelihood += len(came) * np.log(rate) + float(np.log(clock.speed(times)).sum()) - rate * (told[-1] - told[0])
+        residuals.append(-np.expm1(-rate * np.diff(told[:-1])))
+    return likelihood, np.concatenate(residuals)
 
 
 def report(figures: dict[str, Any]) -> None:
     """The tables."""
     print({key: value for key, value in figures.items() if key.startswith(("fitted", "test", "model"))})
+    keys: tuple[str, ...] = ("brier", "average_precision", "mean_forecast")
     for part, words in (("any", "an incident on a day"), ("component", "a component on a day")):
         print(f"\n{words}: base rate {figures[f'{part}.base_rate']:.3f}")
-        keys = ("brier", "average_precision", "mean_forecast")
-        print(
-            table(["", *keys], [[method, *(figures[f"{method}.{part}.{key}"] for key in keys)] for method in METHODS])
-        )
-        for key in keys[:2]:
-            low, high = figures[f"ours_minus_shrunk_weekday.{part}.{key}_90"]
-            print(f"{key}: ours minus shrunk_weekday, 90 % over weeks: {low:+.4f} to {high:+.4f}")
-    keys = ("log_likelihood_per_event", "residuals_ks", "residuals_p")
-    methods = ("ours", "shrunk_clock", "poisson")
+        print(_table(METHODS, keys, figures, f".{part}"))
+        for ours, theirs in PAIRS:
+            intervals = (figures[f"{ours}_minus_{theirs}.{part}.{key}_90"] for key in keys[:2])
+            told = ", ".join(
+                f"{key} {low:+.4f} to {high:+.4f}" for key, (low, high) in zip(keys, intervals, strict=False)
+            )
+            print(f"{ours} minus {theirs}, 90 % over weeks: {told}")
     print("\nwhen")
-    print(table(["", *keys], [[method, *(figures[f"{method}.{key}"] for key in keys)] for method in methods]))
+    print(_table(TIMED, ("log_likelihood_per_event", "residuals_ks", "residuals_p"), figures))
+
+
+def _table(methods: tuple[str, ...], keys: tuple[str, ...], figures: dict[str, Any], part: str = "") -> str:
+    return table(["", *keys], [[method, *(figures[f"{method}{part}.{key}"] for key in keys)] for method in methods])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from claims import parser, table, write
-from incident_forecast import DAY, Split, splits
+from incident_days import DAY, Split, splits, until
 from scipy.stats import ks_2samp, kstest
 
 from chaosprsa.models.incidents import IncidentModel
@@ -59,7 +59,7 @@ class Stream:
 def main() -> None:
     """Simulates, compares, prints and writes."""
     options = parser(__doc__)
-    options.add_argument("--until", default="2024-12-31", help="last day fitted, where train is test")
+    until(options)
     options.add_argument("--streams", type=int, default=200)
     chosen = options.parse_args()
     split = splits(chosen)
