@@ -17,7 +17,6 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 MIN_FOR_ISOTONIC = 200
 SHIFTS = 199
-SHARE_SPREAD = 0.5  # how far from equal a score's share is thought to be
 LEVEL = 0.02  # the share of wrong times that may do as well: a false precursor costs trust
 
 
@@ -42,8 +41,7 @@ class Calibration:
             curve = IsotonicRegression(out_of_bounds="clip").fit(scores, happened.astype(float))
             found, method = (curve.X_thresholds_, curve.y_thresholds_), "isotonic"
         else:
-            line = _logistic(scores[:, None], happened, _row_weight(happened, incidents), np.array([0.0, 1.0]))
-            intercept, slope = float(line[0]), max(0.0, float(line[1]))  # below 0 it would say the ranking is wrong
+            intercept, slope = _line(scores, happened, min(1.0, incidents / max(1, int(happened.sum()))))
             if rate is not None:
                 intercept = _level(slope * scores, rate)
             at = np.linspace(scores.min(), scores.max(), 101)
@@ -66,47 +64,22 @@ class Calibration:
         )
 
 
-def shares(scores: FloatArray, happened: BoolArray, incidents: int) -> tuple[float, ...]:
-    """How much each of several scores (log-odds, shape (rows, scores)) should count in their sum, 0 or more.
+def _line(scores: FloatArray, happened: BoolArray, weight: float) -> tuple[float, float]:
+    """Intercept and slope of the log-odds, by Newton's method; before anything is seen 0 and 1, give or take 1.
 
-    By logistic regression, drawn towards equal shares; rows of one incident count as one.
-    """
-    count = scores.shape[1]
-    found, used = np.zeros(count), np.arange(count)
-    while len(used):
-        prior = np.append(0.0, np.full(len(used), 1 / count))
-        weights = _logistic(scores[:, used], happened, _row_weight(happened, incidents), prior, SHARE_SPREAD)
-        if (weights[1:] >= 0).all():
-            found[used] = weights[1:]
-            break
-        used = used[weights[1:] > 0]
-    return tuple(found.tolist())
-
-
-def _row_weight(happened: BoolArray, incidents: int) -> float:
-    """How much a row counts where rows of one incident count as one."""
-    return min(1.0, incidents / max(1, int(happened.sum())))
-
-
-def _logistic(
-    scores: FloatArray, happened: BoolArray, weight: float, prior: FloatArray, spread: float = 1.0
-) -> FloatArray:
-    """Intercept and slopes of the log-odds, by Newton's method; before anything is seen the prior, give or take.
-
-    weight: how much a row counts. spread: of the slopes' prior; the intercept's is 1.
+    weight: how much a row counts. The slope is never below 0: that would say the ranking is wrong.
     """
     design = np.column_stack([np.ones(len(scores)), scores])
-    tight = np.append(1.0, np.full(len(prior) - 1, spread**-2))
-    line = prior
+    prior = line = np.array([0.0, 1.0])
     for _ in range(50):
         told = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
-        slope = weight * design.T @ (happened - told) - tight * (line - prior)
-        curve = weight * (design * (told * (1 - told))[:, None]).T @ design + np.diag(tight)
+        slope = weight * design.T @ (happened - told) - (line - prior)
+        curve = weight * (design * (told * (1 - told))[:, None]).T @ design + np.eye(2)
         step = np.linalg.solve(curve, slope)
         line = line + step
         if np.abs(step).max() < 1e-9:
             break
-    return line
+    return float(line[0]), max(0.0, float(line[1]))
 
 
 def _level(odds: FloatArray, rate: float) -> float:
@@ -126,7 +99,7 @@ class Quality:
     brier: mean squared error, less is better; brier_of_base_rate: of always saying the rate known before.
     average_precision: of the ranking; its chance level is base_rate. chance: the share of wrong times (probabilities
     shifted along the clock) whose ranking did as well: small is good. by_part: average precision by each part of the
-    rows alone (experts.PARTS), and shares: how much each counts.
+    rows alone (experts.PARTS).
     """
 
     incidents_learned: int
@@ -139,7 +112,6 @@ class Quality:
     chance: float
     calibration: str
     by_part: dict[str, float] = field(default_factory=dict)
-    shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def better_than_chance(self) -> bool:
@@ -155,7 +127,7 @@ class Quality:
         )
 
     def _parts_in_words(self) -> str:
-        alone = (f"{value:.2f} by {name} alone (share {self.shares[name]:.2f})" for name, value in self.by_part.items())
+        alone = (f"{value:.2f} by {name} alone" for name, value in self.by_part.items())
         return f"; average precision {', '.join(alone)}" if self.by_part else ""
 
 

@@ -1,8 +1,8 @@
-"""Two classifiers that each see a part of a row, and how much each has to say: its metrics, and what went wrong lately.
+"""Two classifiers that each see a part of a row, its metrics or what went wrong lately, and have an equal say.
 
 Kept apart because a burst of incidents is a stronger sign than any metric: in one set of trees it crowds the metrics
-out, and nobody could say what either adds. Their log-odds are added by shares (a logarithmic opinion pool: Genest &
-Zidek 1986), which come from scores that looked ahead, drawn towards equal ones (calibration.shares).
+out, and nobody could say what either adds. Their log-odds are averaged (a logarithmic opinion pool: Genest & Zidek
+1986). Shares that are learned did no better on later parts: a few dozen incidents don't tell them.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,13 @@ PARTS = ("metrics", "recent incidents")
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """classifiers: of each of PARTS. shares: how much each one's log-odds count."""
+    """classifiers: of each of PARTS."""
 
     classifiers: tuple[Any, ...]
-    shares: tuple[float, ...] = (0.5, 0.5)
 
     @classmethod
     def fit(cls, rows: FloatArray, coming: BoolArray, seed: int) -> "Experts":
-        """With equal shares. Raises NotEnoughHistory where the rows are all alike."""
+        """coming: shape (rows,). Raises NotEnoughHistory where all are alike."""
         return cls(tuple(_classifier(seed, part, coming) for part in _parts(rows)))
 
     def each_log_odds(self, rows: FloatArray) -> FloatArray:
@@ -40,14 +39,11 @@ class Experts:
 
     def log_odds(self, rows: FloatArray) -> FloatArray:
         """Both together, shape (rows,)."""
-        return np.asarray(self.each_log_odds(rows) @ np.array(self.shares))
+        return np.asarray(self.each_log_odds(rows).mean(axis=1))
 
     def gains(self) -> FloatArray:
-        """Each feature's share of what the trees' splits gained, by the part's share; in the rows' order."""
-        whole = np.concatenate(
-            [share * _gains(each) for each, share in zip(self.classifiers, self.shares, strict=True)]
-        )
-        return whole / whole.sum() if whole.sum() > 0 else whole
+        """Each feature's share of what its part's splits gained, in the rows' order."""
+        return np.concatenate([_gains(each) / len(self.classifiers) for each in self.classifiers])
 
 
 def _parts(rows: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,12 +1,12 @@
 """What the minutes before an incident look like: a window's features -> probability of an onset within the horizon.
 
 Two parts. The learned one, from labelled onsets: two classifiers for all components, so that few incidents of many
-components add up; one on their metrics as robust z-scores, one on what went wrong lately (models/recency.py), each with
-its say (models/experts.py). Time is never shuffled: it learns from the first part, is
-calibrated on the next and judged on the end. The clock is no feature: incidents on a timetable say nothing about what
-precedes them. Where it does no better than chance on the end, or there are too few incidents to tell, there is none,
-and `refusal` says why. The other part needs no incident: what grows beyond the usual (models/growth.py). `predict`
-gives the higher of the two, and its evidence says which.
+components add up; one on their metrics as robust z-scores, one on what went wrong lately (models/recency.py), with an
+equal say. Time is never shuffled: it learns from the first part, is calibrated on the next and judged on the end. The
+clock is no feature: incidents on a timetable say nothing about what precedes them. Where it does no better than chance
+on the end, or there are too few incidents to tell, there is none, and `refusal` says why. The other part needs no
+incident: what grows beyond the usual (models/growth.py). `predict` gives the higher of the two, and its evidence says
+which.
 """
 
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ class PrecursorModel:
         layout = layout_of(history, normals)
         trained = train(history, layout, horizon_steps(self.horizon, history.step_s), self.seed, foretold)
         if not trained.quality.better_than_chance:
-            raise NotEnoughHistory(f"precursors tell no more than chance {trained.quality.in_words()}")
+            raise NotEnoughHistory(f"they tell no more than chance {trained.quality.in_words()}")
         middle, spread = usual(trained.samples.rows[~trained.coming])
         return replace(
             self,
@@ -208,7 +208,6 @@ class PrecursorModel:
             "normals": {name: dict(own) for name, own in self.layout.normals.items()},
             "counters": list(self.layout.counters),
             "recency": list(RECENCY),
-            "shares": None if self.experts is None else list(self.experts.shares),
             "calibration": None if self.calibration is None else self.calibration.as_json(),
             "quality": None if self.quality is None else asdict(self.quality),
             "usual": self.usual,
@@ -234,7 +233,7 @@ class PrecursorModel:
             horizon=timedelta(seconds=values["horizon_s"]),
             step_s=values["step_s"],
             layout=Layout(metrics=tuple(values["metrics"]), normals=normals, counters=tuple(values["counters"])),
-            experts=None if classifiers is None else Experts(tuple(classifiers), tuple(values["shares"])),
+            experts=None if classifiers is None else Experts(tuple(classifiers)),
             calibration=None if told is None else Calibration.from_json(told),
             quality=None if values["quality"] is None else Quality(**values["quality"]),
             usual=(tuple(values["usual"][0]), tuple(values["usual"][1])),

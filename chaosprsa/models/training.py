@@ -1,20 +1,19 @@
 """How a precursor model is trained: which rows, in which order, and how it is judged.
 
 Time is never shuffled, and no row's horizon reaches into the next part. Each later part is scored by classifiers of
-all parts before it; on these scores the experts get their shares and the probabilities are calibrated; the last part,
-which neither saw, judges both. What is kept is then learned from everything, and calibrated on all the scores that
-looked ahead.
+all parts before it; on these scores the probabilities are calibrated; the last part, which neither saw, judges both.
+What is kept is then learned from everything, and calibrated on all the scores that looked ahead.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.history.frame import History
-from chaosprsa.models.calibration import Calibration, Judged, Quality, shares
+from chaosprsa.models.calibration import Calibration, Judged, Quality
 from chaosprsa.models.experts import PARTS, Experts
 from chaosprsa.models.recency import onset_and_end
 from chaosprsa.models.windows import WINDOW_STEPS, Layout, Samples, label, rows_at
@@ -56,6 +55,10 @@ class _Parts:
     def looked_ahead(self) -> BoolArray:
         return np.asarray(np.isfinite(self.ahead).all(axis=1), dtype=bool)
 
+    def calibrated(self, used: BoolArray, incidents: int, rate: float) -> Calibration:
+        """By the rows used, which tell of so many incidents."""
+        return Calibration.fit(self.ahead[used].mean(axis=1), self.coming[used], incidents, rate)
+
 
 def train(
     history: History, layout: Layout, horizon: int, seed: int, foretold: Sequence[Incident] | None = None
@@ -66,22 +69,13 @@ def train(
     """
     parts = _in_parts(history, layout, horizon, seed, history.incidents if foretold is None else foretold)
     quality = _quality(parts, horizon, seed)
-    known = parts.looked_ahead
-    experts, calibration = _settled(
-        Experts.fit(parts.samples.rows, parts.coming, seed), parts, known, sum(parts.counts[1:]), parts.coming.mean()
-    )
     return Trained(
-        samples=parts.samples, coming=parts.coming, experts=experts, calibration=calibration, quality=quality
+        samples=parts.samples,
+        coming=parts.coming,
+        experts=Experts.fit(parts.samples.rows, parts.coming, seed),
+        calibration=parts.calibrated(parts.looked_ahead, sum(parts.counts[1:]), float(parts.coming.mean())),
+        quality=quality,
     )
-
-
-def _settled(
-    experts: Experts, parts: _Parts, used: BoolArray, incidents: int, rate: float
-) -> tuple[Experts, Calibration]:
-    """The experts with their shares, and what their sum means, by the rows used."""
-    ahead, coming = parts.ahead[used], parts.coming[used]
-    experts = replace(experts, shares=shares(ahead, coming, incidents))
-    return experts, Calibration.fit(ahead @ np.array(experts.shares), coming, incidents, float(rate))
 
 
 def _in_parts(history: History, layout: Layout, horizon: int, seed: int, foretold: Sequence[Incident]) -> _Parts:
@@ -97,7 +91,7 @@ def _in_parts(history: History, layout: Layout, horizon: int, seed: int, foretol
 
 
 def _quality(parts: _Parts, horizon: int, seed: int) -> Quality:
-    """How the scores, with shares and calibration of the parts in the middle, did on the last."""
+    """How the scores, calibrated on the parts in the middle, did on the last."""
     at, coming, cut = parts.samples.at, parts.coming, parts.cuts[-1]
     tune, end = parts.looked_ahead & (at < cut - horizon), at >= cut
     if not coming[tune].any() or coming[tune].all():
@@ -105,8 +99,8 @@ def _quality(parts: _Parts, horizon: int, seed: int) -> Quality:
             "precursors can't be calibrated: their part of the history lacks normal minutes or others"
         )
     known_rate = float(coming[at < cut - horizon].mean())
-    experts, calibration = _settled(Experts(()), parts, tune, sum(parts.counts[1:-1]), known_rate)
-    judged, apart = _judged(parts, calibration(parts.ahead @ np.array(experts.shares)), end, horizon)
+    calibration = parts.calibrated(tune, sum(parts.counts[1:-1]), known_rate)
+    judged, apart = _judged(parts, calibration(parts.ahead.mean(axis=1)), end, horizon)
     alone = [_judged(parts, scores, end, horizon)[0].average_precision() for scores in parts.ahead.T]
     return Quality(
         incidents_learned=sum(parts.counts[:-1]),
@@ -119,7 +113,6 @@ def _quality(parts: _Parts, horizon: int, seed: int) -> Quality:
         chance=judged.chance(apart, np.random.default_rng(seed)),
         calibration=calibration.method,
         by_part=dict(zip(PARTS, alone, strict=True)),
-        shares=dict(zip(PARTS, experts.shares, strict=True)),
     )
 
 
@@ -129,12 +122,12 @@ def _labelled(
     """The usable rows, whether an onset is coming, and the grid times where parts end."""
     if len(onsets) < MIN_INCIDENTS:
         raise NotEnoughHistory(
-            f"precursors need at least {MIN_INCIDENTS} incidents of components with metrics while there are "
+            f"they need at least {MIN_INCIDENTS} incidents of components with metrics while there are "
             f"metrics; there are {len(onsets)}"
         )
     steps = len(history.grid)
     if steps < 4 * WINDOW_STEPS:
-        raise NotEnoughHistory(f"precursors need at least {4 * WINDOW_STEPS} samples in a row; there are {steps}")
+        raise NotEnoughHistory(f"they need at least {4 * WINDOW_STEPS} samples in a row; there are {steps}")
     stride = max(THIN_STEPS, -(-steps * len(history.components) // MAX_ROWS))
     samples = rows_at(history, layout, np.arange(WINDOW_STEPS - 1, steps, stride))
     coming, usable = label(samples, foretold, history.grid, horizon)
