@@ -21,6 +21,7 @@ HOURS = 24
 PRIOR_SPANS = 1.0  # a coefficient's prior is worth this many independent spans of its feature,
 PRIOR_NOISE = 1.0  # and this many of the target: features that hardly vary stay out
 SHORT_NOISE = 4.0  # the same where no day is known, and smoothing says most
+MOST_SPANS = 16.0  # that count for the band: unrest comes in stretches, of which a history of weeks has seen few
 TINY = 1e-9
 
 
@@ -214,7 +215,7 @@ def _widening(spans: float, fitted: float) -> FloatArray:
     And by how much errors outside the fit exceed those inside it, where `fitted` coefficients were decided by them.
     """
     levels = np.array(LEVELS)
-    freedom = max(spans, 3.0)
+    freedom = min(max(spans, 3.0), MOST_SPANS)
     outside = np.sqrt((spans + fitted) / spans)
     with np.errstate(invalid="ignore"):
         ratio = special.stdtrit(freedom, levels) / special.ndtri(levels)
