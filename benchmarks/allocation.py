@@ -42,6 +42,7 @@ from chaosprsa.autoscalers import (
     tightest,
 )
 from chaosprsa.autoscalers.sizing import visits_of
+from chaosprsa.autoscalers.tuning import LIMIT
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import SimulatedIssue
 
@@ -62,13 +63,13 @@ class World:
     load: np.ndarray
     issues: tuple[SimulatedIssue, ...]
 
-    def played(self, policy: Autoscaler, seed: int) -> Played:
+    def played(self, policy: Autoscaler, seed: int, give_up: float = 1.0) -> Played:
         """Pods at the beginning are the same for all but those whose pods never change in number."""
         step_s = 1.0 if isinstance(policy, Captain) else 15.0
         network = self.network
         if isinstance(policy, (Captain, Vpa)):
             network = begun(network, np.full(60, self.load.max()), 0.8)
-        return play(policy, network, self.load, self.issues, seed, step_s)
+        return play(policy, network, self.load, self.issues, seed, step_s, give_up=give_up)
 
 
 def main() -> None:
@@ -99,7 +100,7 @@ def options() -> argparse.Namespace:
     )
     found.add_argument("--score", dest="test", type=Path, nargs="+", required=True, help="traces to score, or folders")
     found.add_argument("--decisions", type=Path, metavar="CSV", help="what each policy decided at each step")
-    found.add_argument("--minutes", type=int, default=30, help="of a trace that is played")
+    found.add_argument("--minutes", type=int, default=20, help="of a trace that is scored, half of it to tune on")
     found.add_argument("--peak", type=float, default=800.0, help="requests a second to which traces are scaled")
     found.add_argument("--systems", nargs="+", default=["tandem", "boutique", "twenty"])
     return found.parse_args()
@@ -194,11 +195,11 @@ class Case:
 
     def _on_tune(self, policy: Autoscaler) -> Scored:
         """Mean cores, worst violations."""
-        runs = [world.played(policy, TUNE_SEED + self._seed) for world in self._tune]
+        runs = [world.played(policy, TUNE_SEED + self._seed, LIMIT) for world in self._tune]
         return Scored(policy, float(np.mean([one.mean_cores for one in runs])), max(o.violation_share for o in runs))
 
     def _hindsight(self, policy: Autoscaler) -> Scored:
-        run = self._score.played(policy, SCORE_SEED + self._seed)
+        run = self._score.played(policy, SCORE_SEED + self._seed, LIMIT)
         return Scored(policy, run.mean_cores, run.violation_share)
 
     def _static(self) -> StaticPeak:

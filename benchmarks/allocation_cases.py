@@ -130,7 +130,7 @@ def begun(network: Network, load: FloatArray, utilisation: float = BEGIN_AT) -> 
 
 
 def pairs(tune: Sequence[Path], score: Sequence[Path], seconds: int, peak: float) -> list[Pair]:
-    """Each trace that is scored with those of its folder that are tuned on, itself left out.
+    """Each trace that is scored, `seconds` of it, and half as long pieces of its folder's that are tuned on but itself.
 
     Where nothing else is left there, the same trace in time: tuned on its first 60 %, scored on the rest. Where the
     folder has nothing to tune on, every other trace.
@@ -144,7 +144,7 @@ def pairs(tune: Sequence[Path], score: Sequence[Path], seconds: int, peak: float
             cut = int(len(trace.rates) * 0.6)
             others = [replace(trace, rates=trace.rates[:cut])]
             scored = replace(trace, rates=trace.rates[cut:])
-        pieces = tuple(piece(one, seconds, peak) for one in others)
+        pieces = tuple(piece(one, seconds // 2, peak) for one in others)
         found.append(Pair(piece(scored, seconds, peak), pieces))
     return found
 

@@ -97,10 +97,9 @@ class _Search:
         self._sizes: Sizes = sizes(network, load, self._slo_s, left, MIXES)
         self._arriving = load
         self._off = np.ones(steps)  # by how much lateness is more than the formula says
-        self._mix = np.full(steps, MIXES)
+        self._mix = self._best_mix = np.full(steps, MIXES)
         self.found_price = PRICES[1]
-        self._plan: Ints = self._sizes.pods[-1]
-        self.best = self._last = self._played(self._plan)
+        self.best = self._played(self._sizes.pods[-1], 1.0)
 
     def price(self, least: float, most: float) -> None:
         """The lowest price of a late request that keeps the limit."""
@@ -112,11 +111,11 @@ class _Search:
         self.found_price = math.exp(high)
 
     def correct(self) -> None:
-        """Put the formula right by the last plan's own lateness, stretch by stretch."""
-        said = self._off * self._sizes.late[self._mix, np.arange(len(self._arriving))]
+        """Put the formula right by the best plan's own lateness, stretch by stretch."""
+        said = self._off * self._sizes.late[self._best_mix, np.arange(len(self._arriving))]
         width = max(1, round(STRETCH_S / self._step_s))
         kernel = np.ones(width) / width
-        seen, expected = (np.convolve(each, kernel, "same") for each in (self._last.late_share, said))
+        seen, expected = (np.convolve(each, kernel, "same") for each in (self.best.late_share, said))
         self._off = np.clip(self._off * (seen + UNSURE) / (expected + UNSURE), 1 / MOST_OFF, MOST_OFF)
 
     def _at(self, price: float) -> Ints:
@@ -127,19 +126,19 @@ class _Search:
 
     def _try(self, plan: Ints) -> bool:
         """Play a plan; remember it where it is cheaper than the best and keeps the limit. Whether it keeps it."""
-        self._last = found = self._played(plan)
+        found = self._played(plan, self._limit)
         kept = found.violation_share <= self._limit
         if kept and (found.core_hours < self.best.core_hours or self.best.violation_share > self._limit):
-            self.best, self._plan = found, plan
+            self.best, self._best_mix = found, self._mix
         return kept
 
-    def _played(self, plan: Ints) -> Played:
+    def _played(self, plan: Ints, give_up: float) -> Played:
         policy = Plan(plan)
         first = policy.ordered(math.ceil(self._start_s / self._step_s - 1e-9))[0].tolist()
         services = tuple(replace(each, replicas=n) for each, n in zip(self._network.services, first, strict=True))
         network = replace(self._network, services=services)
         return play(
-            policy, network, self._load, self._issues, self._seed, self._step_s, self._start_s, self._slo_s
+            policy, network, self._load, self._issues, self._seed, self._step_s, self._start_s, self._slo_s, give_up
         )  # fmt: skip
 
 

@@ -46,13 +46,13 @@ class _CaptainController:
     def decide(self, reading: Reading) -> Decision:
         """Limits of each service's pods for the next second."""
         self._used.append(reading.cpu_cores / np.maximum(reading.ready, 1))
-        regret = self._fell & (reading.throttled > FAR * self._target)
-        self._limit = np.where(regret, 2 * self._before - self._limit, self._limit)
-        self._margin = self._margin + np.where(regret, reading.throttled - self._target, 0.0)
-        throttled = np.where(regret, 0.0, reading.throttled)  # it begins to count anew
-        self._before = self._limit
+        throttled = reading.throttled
+        regret = self._fell & (throttled > FAR * self._target)
+        back = 2 * self._before - self._limit
+        self._before = np.where(regret, back, self._limit)
         self._margin = np.maximum(0.0, self._margin + throttled - self._target)
-        self._limit, self._fell = self._moved(throttled)
+        moved, fell = self._moved(throttled)
+        self._limit, self._fell = np.where(regret, back, moved), fell & ~regret
         return Decision(replicas=self._system.replicas, cores=self._limit)
 
     def _moved(self, throttled: Floats) -> tuple[Floats, np.ndarray]:

@@ -58,11 +58,13 @@ def play(
     step_s: float = STEP_S,
     start_s: float = START_S,
     slo_s: float = SLO_S,
+    give_up: float = 1.0,
 ) -> Played:
     """Requests a second at the entry, one value a second, arrive at random (Poisson) and the policy scales.
 
     The network's replicas are those at the beginning. Same seed: same arrivals for every policy. What happens between
-    two steps is seen at the next. Raises BadInput for a load that is no row of finite numbers from 0 on, or shorter
+    two steps is seen at the next. give_up: a share of all requests; when more are late for sure the rest is not played,
+    and `Played` ends there. Raises BadInput for a load that is no row of finite numbers from 0 on, or shorter
     than a step.
     """
     load = np.asarray(load_per_s, dtype=np.float64)
@@ -73,7 +75,7 @@ def play(
     of_arrivals, of_twin = (np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2))
     arrivals = arrivals_of(load * disturbances.surge(np.arange(len(load), dtype=np.float64) + 0.5), of_arrivals)
     run = _Run(system, _ready_for(network, start_s), arrivals, disturbances, of_twin)
-    return run.play(policy, int(len(load) // step_s))
+    return run.play(policy, int(len(load) // step_s), give_up)
 
 
 def system_of(network: Network, step_s: float = STEP_S, start_s: float = START_S, slo_s: float = SLO_S) -> System:
@@ -115,11 +117,12 @@ class _Run:
         self._simulation = Simulation(network, arrivals, rng)
         self._now = Decision(replicas=system.replicas, cores=system.cores)
         self._scaled, self._limits = system.replicas.copy(), system.cores.copy()
+        self._late = self._judged = 0  # requests that were late, of so many that were looked at
         self._memory = np.array([service.memory_mib for service in network.services])
         self._memory_per_job = np.array([service.memory_per_job_mib for service in network.services])
 
-    def play(self, policy: Autoscaler, steps: int) -> Played:
-        """All steps, and as long after the last as an answer may take."""
+    def play(self, policy: Autoscaler, steps: int, give_up: float) -> Played:
+        """All steps, or as many as it takes to give up, and as long after the last as an answer may take."""
         system, step_s = self._system, self._system.step_s
         controller = policy.begin(system)
         shape = (steps, len(system.services))
@@ -130,12 +133,14 @@ class _Run:
             seen = self._advance(step * step_s, (step + 1) * step_s)
             ready[step] = seen.ready
             core_s += step_s * float(np.sum((seen.ready + seen.starting) * self._now.cores))
-            if step + 1 < steps:
-                self._obey(controller.decide(self._reading(seen)))
+            if step + 1 == steps or self._late_by((step + 1) * step_s) > give_up * len(self._arrivals):
+                steps = step + 1
+                break
+            self._obey(controller.decide(self._reading(seen)))
         self._simulation.advance(steps * step_s + system.slo_s + 1e-6)
         bounds = np.searchsorted(self._arrivals, np.arange(steps + 1) * step_s)
         latency = self._latency(bounds[0], bounds[-1])
-        late = (latency > system.slo_s) | self._simulation.failed[: bounds[-1]]
+        late = self._is_late(bounds[0], bounds[-1])
         return Played(
             policy=policy.name,
             services=system.services,
@@ -147,10 +152,20 @@ class _Run:
             p99_s=np.array([_p99(latency[a:b]) for a, b in pairwise(bounds.tolist())]),
             late_share=np.array([late[a:b].mean() if b > a else 0.0 for a, b in pairwise(bounds.tolist())]),
             entry_per_s=np.diff(bounds) / step_s,
-            replicas=replicas,
-            ready=ready,
-            cores=cores,
+            replicas=replicas[:steps],
+            ready=ready[:steps],
+            cores=cores[:steps],
         )
+
+    def _is_late(self, first: int, last: int) -> npt.NDArray[np.bool_]:
+        return np.asarray((self._latency(first, last) > self._system.slo_s) | self._simulation.failed[first:last])
+
+    def _late_by(self, now_s: float) -> int:
+        """Requests that are late for sure: those that arrived at least the SLO ago and were not in time."""
+        last = int(np.searchsorted(self._arrivals, now_s - self._system.slo_s))
+        self._late += int(np.sum(self._is_late(self._judged, last)))
+        self._judged = max(self._judged, last)
+        return self._late
 
     def _advance(self, begin_s: float, end_s: float) -> Seen:
         """To the end of a step, with stops where an issue begins or ends."""

@@ -1,0 +1,156 @@
+"""Rules that count pods: the percentile rule, MPC, the fixed peak, the clairvoyant bound, and tuning."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaosprsa.autoscalers import (
+    Hpa,
+    Mpc,
+    PercentileRule,
+    Plan,
+    Reading,
+    Scored,
+    StaticPeak,
+    System,
+    cheapest,
+    clairvoyant,
+    play,
+    tightest,
+)
+from chaosprsa.autoscalers.mpc import DampedTrend
+from chaosprsa.autoscalers.sizing import sizes, visits_of
+from chaosprsa.twin.exact.network import Call, Network, Service
+
+SYSTEM = System(
+    services=("a",), entry=0, cores=np.array([1.0]), replicas=np.array([4]), most_replicas=np.array([100]),
+    start_s=30.0, step_s=15.0, slo_s=1.0,
+)  # fmt: skip
+
+
+def reading(time_s, cpu, arrivals=100.0, answered=None):
+    some = np.array([0.0])
+    return Reading(
+        time_s=time_s, latency_p99_s=0.1, failed=0.0, arrivals_per_s=np.array([arrivals]),
+        answered_per_s=np.array([arrivals if answered is None else answered]), mean_s=np.array([0.02]),
+        cpu_cores=np.array([float(cpu)]), throttled=some, ready=np.array([4]), starting=np.array([0]),
+        cores=np.array([1.0]), memory_mib=some, oom_kills=some,
+    )  # fmt: skip
+
+
+def shop(replicas=4, demand_s=0.02) -> Network:
+    calls = (Call(callee="back", chance=0.5),)
+    services = (
+        Service(name="front", demand_s=demand_s, replicas=replicas, most_replicas=30, calls=calls),
+        Service(name="back", demand_s=demand_s, replicas=replicas, most_replicas=30),
+    )
+    return Network(services=services, entry="front")
+
+
+def test_the_percentile_rule_forgets_what_is_older_than_its_window():
+    controller = PercentileRule(percentile=95, margin=0.15, window_s=150.0).begin(SYSTEM)
+    found = [int(controller.decide(reading(15.0 * at, 10.0 if at <= 20 else 2.0)).replicas[0]) for at in range(1, 41)]
+    assert found[:20] == [math.ceil(11.5)] * 20
+    assert found[-1] == math.ceil(2.3)
+
+
+def test_a_damped_trend_follows_a_straight_line():
+    trend = DampedTrend(0.8, 0.5, 1.0, 3)
+    for at in range(60):
+        trend.see(10.0 + 2 * at)
+    assert trend.ahead(0.5) == pytest.approx([130, 132, 134], rel=0.01)
+
+
+def test_the_quantile_of_a_forecast_is_that_of_its_errors():
+    """White noise around a level: nine of ten values stay below the 90 % forecast."""
+    values = 100 + np.random.default_rng(4).normal(0, 5, 600)
+    trend, below = DampedTrend(0.2, 0.05, 0.9, 3), []
+    for at, value in enumerate(values[:-3]):
+        trend.see(value)
+        if at > 100:
+            below.append(values[at + 3] <= trend.ahead(0.9)[2])
+    assert np.mean(below) == pytest.approx(0.9, abs=0.04)
+
+
+def test_mpc_keeps_the_utilisation_it_was_given_in_a_steady_load():
+    controller = Mpc(utilisation=0.8).begin(SYSTEM)
+    for at in range(1, 30):
+        found = controller.decide(reading(15.0 * at, 8.0))
+    assert found.replicas.tolist() == [10]
+
+
+def test_mpc_adds_what_a_backlog_takes():
+    controller = Mpc(utilisation=0.8, drain_s=60.0).begin(SYSTEM)
+    for at in range(1, 30):
+        controller.decide(reading(15.0 * at, 8.0))
+    found = controller.decide(reading(450.0, 8.0, arrivals=100.0, answered=60.0))
+    assert found.replicas[0] == pytest.approx(10 * (100 + 600 / 60) / 100, abs=1)
+
+
+def test_mpc_is_there_before_a_ramp_where_hpa_is_late():
+    load = np.concatenate([np.full(120, 40.0), np.linspace(40, 240, 240)])
+    ours, hpa = (play(policy, shop(), load, seed=2) for policy in (Mpc(utilisation=0.7), Hpa(target=0.7)))
+    assert ours.violation_share < hpa.violation_share
+
+
+def test_a_fixed_peak_is_what_the_peak_needs():
+    policy = StaticPeak.for_peak(np.array([8.0, 0.1]), np.array([1.0, 1.0]), 0.8)
+    assert policy.replicas == (10, 1)
+
+
+def test_a_plan_orders_ahead_so_that_its_pods_are_ready_in_time():
+    plan = np.repeat([[1, 1], [6, 3], [1, 1]], 6, axis=0)
+    played = play(Plan(plan), shop(1), np.full(18 * 15, 5.0))
+    assert (played.ready >= plan).all()
+    assert played.ready[13:].tolist() == [[1, 1]] * 5
+
+
+def test_visits_are_those_of_the_traffic_equations():
+    calls = (Call(callee="b", chance=0.5), Call(callee="c"), Call(callee="c"))
+    services = (
+        Service(name="a", demand_s=1, replicas=1, calls=calls),
+        Service(name="b", demand_s=1, replicas=1, calls=(Call(callee="c", chance=0.4),)),
+        Service(name="c", demand_s=1, replicas=1),
+    )
+    assert visits_of(Network(services=services, entry="a")) == pytest.approx([1, 0.5, 2.2])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1, 1500), st.floats(0.3, 1))
+def test_more_pods_are_never_later_and_always_dearer(load, left):
+    found = sizes(shop(), np.array([load]), 1.0, np.full((1, 2), left), 30)
+    assert (np.diff(found.cores[:, 0]) >= 0).all()
+    assert (np.diff(found.late[:, 0]) <= 1e-9).all()
+    assert ((found.late >= 0) & (found.late <= 1)).all()
+
+
+def test_the_bound_keeps_the_limit_and_is_cheaper_than_a_fixed_utilisation_that_does():
+    load = 200 + 100 * np.sin(np.arange(240) / 40)
+    bound = clairvoyant(shop(6), load, seed=3)
+    assert bound.violation_share <= 0.01
+    work = load.reshape(-1, 15).mean(axis=1)[:, None] * np.array([0.02, 0.01])
+    plans = [play(Plan(np.ceil(work / used).astype(int)), shop(6), load, seed=3) for used in (0.6, 0.7, 0.75, 0.8)]
+    assert bound.core_hours <= min(one.core_hours for one in plans if one.violation_share <= 0.01)
+
+
+def test_tuning_finds_the_tightest_settings_that_keep_the_limit_in_few_plays():
+    tried = []
+
+    def score(policy):
+        tried.append(policy.target)
+        return Scored(policy, 1 / policy.target, max(0.0, policy.target - 0.611))
+
+    values = [0.3, 0.4, 0.5, 0.6, 0.61, 0.62, 0.65, 0.8]
+    assert tightest(lambda target: Hpa(target=target), values, score).policy.target == 0.62
+    assert len(tried) <= 4
+    none = tightest(lambda target: Hpa(target=target), values, lambda policy: Scored(policy, 1.0, 0.5))
+    assert none.policy.target == 0.3
+
+
+def test_the_cheapest_is_within_the_limit_or_misses_it_least():
+    a, b, c = (Scored(Hpa(), cores, late) for cores, late in ((5, 0.001), (4, 0.009), (3, 0.02)))
+    assert cheapest([a, b, c]) is b
+    assert cheapest([c, Scored(Hpa(), 1, 0.5)]) is c
