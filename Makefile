@@ -12,7 +12,7 @@ setup: .venv/ready
 .venv/ready: pyproject.toml uv.lock tools/get_uv.py
 	@python3 -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "python3 is %d.%d; chaosprsa needs 3.11 to 3.13" % sys.version_info[:2])'
 	@python3 tools/get_uv.py .tools
-	@UV_PYTHON_DOWNLOADS=never .tools/bin/uv sync --frozen --quiet --python "$$(command -v python3)"
+	@UV_PYTHON_DOWNLOADS=never .tools/bin/uv sync --frozen --quiet --python "$$(python3 -c 'import sys; print(sys.executable)')"
 	@touch .venv/ready
 
 demo: setup
