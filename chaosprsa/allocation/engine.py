@@ -1,18 +1,21 @@
 """One calibrated twin, one space, all issues: proposes candidates. What recommend() does before it asks the shadow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from chaosprsa.allocation.greedy import Found, lowered, repaired
+from chaosprsa.allocation.greedy import Found, found_at, trimmed
+from chaosprsa.allocation.limits import Limits
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import fine_tune
+from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.scores import Objective, shares_used
 from chaosprsa.allocation.search import search
 from chaosprsa.allocation.space import Ints, Space, build_space
+from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
 from chaosprsa.progress import Progress
 from chaosprsa.settings import SafetyTable
@@ -50,6 +53,8 @@ class Case:
     phases_s: tuple[float, float] = (120.0, 60.0)
     trials: int = 64
     timeout_s: float = 10.0
+    risk: Risk = field(default_factory=Risk)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +72,10 @@ class Engine:
     def __init__(self, case: Case, outcomes: Sequence[Outcome]) -> None:
         self.case = case
         self.twin: Twin = calibrate(outcomes, case.topology, case.slo, case.timeout_s)
-        self.space: Space = build_space(case.production, self.twin, case.safety, case.prices)
+        self.space: Space = build_space(case.production, self.twin, case.safety, case.prices, case.limits)
         self._usual = usual_load(case.topology.entry, case.now)
         self.final = self._rehearsal((*case.issues, self._usual), case.slo, FINAL_STEP_S)
-        self._most = Objective(self.space, self.final)
+        self._most = Objective(self.space, self.final, risk=case.risk)
 
     @property
     def hopeless(self) -> tuple[SimulatedIssue, ...]:
@@ -83,7 +88,7 @@ class Engine:
 
     def holding(self, point: Ints) -> Rehearsal:
         """The issues that can be survived, each in the world that is hard for this point."""
-        return Objective(self.space, self.final, reference=point).rehearsal
+        return Objective(self.space, self.final, reference=point, risk=self.case.risk).rehearsal
 
     def most_binding(self, point: Ints) -> tuple[str, ...]:
         """Ids of the issues, as predicted, by how much of the SLO each uses at this point; the most first."""
@@ -104,7 +109,7 @@ class Engine:
         case = self.case
         final = replace(self.final, slo=replace(case.slo, latency_ms=case.slo.latency_ms * latency_share))
         among = frozenset(issue.id for issue in (*representatives(self._faults()), self._usual))
-        coarse = Objective(self.space, replace(final, step_s=SEARCH_STEP_S), refuted, among)
+        coarse = Objective(self.space, replace(final, step_s=SEARCH_STEP_S), refuted, among, risk=case.risk)
         count = case.trials if trials is None else trials
         result = search(coarse, case.seed, count, storage, progress)
         progress("checking against every issue", 0.9)
@@ -122,11 +127,11 @@ class Engine:
 
     def _held(self, final: Rehearsal, refuted: tuple[Ints, ...], found: Found) -> tuple[Objective, Found]:
         """Mended where finer steps, further issues, or the worlds that are hard for this very point ask for more."""
-        every = Objective(self.space, final, refuted, reference=found.point)
+        every = Objective(self.space, final, refuted, reference=found.point, risk=self.case.risk)
         for _ in range(MOST_HARDENINGS):
-            if not every(found.point[None]).feasible[0]:
-                mended = repaired(self.space, every, found.point)
-                found = lowered(self.space, every, mended, sizes=(4, 2, 1)) if mended.feasible else mended
+            found = found_at(found.point, every(found.point[None]), 0)
+            if not found.feasible:
+                found = trimmed(self.space, every, swift(every, [found.point]))
             if not every.hardened(found.point):
                 break
         return every, found

@@ -14,10 +14,12 @@ from chaosprsa.allocation.space import REPLICAS, Ints, Space
 
 Evaluate = Callable[[Ints], Scores]
 SIZES = (1, 2, 4, 8, 16)
+EXCHANGED = (1, 2, 4)
 REPAIRS = (1, 4, 16)
 MOST_ROUNDS = 60
 MOST_EXCHANGES = 8
 MOST_PAIRS = 60
+MOST_PODS = 4  # more at once are no small step
 FREE = 0.002  # of the SLO: a cut that takes less costs no latency
 
 
@@ -27,6 +29,7 @@ class Found:
 
     point: Ints
     cost_month: float
+    price_month: float
     violation: float
 
     @property
@@ -36,10 +39,10 @@ class Found:
 
 def greedy(space: Space, evaluate: Evaluate, start: Ints) -> Found:
     """The cheapest feasible point on the way from start; where there is none, the one that comes closest."""
-    begin = space.clipped(start)
+    begin = fitted(space, space.clipped(start))
     ready = repaired(space, evaluate, begin)
     if not ready.feasible:
-        generous = _found(space.high, evaluate(space.high[None]), 0)
+        generous = found_at(space.high, evaluate(space.high[None]), 0)
         if not generous.feasible:
             return min(ready, generous, key=lambda found: found.violation)
         ready = generous
@@ -57,13 +60,13 @@ def repaired(space: Space, evaluate: Evaluate, start: Ints) -> Found:
             break
         tried = evaluate(moves)
         gain = scores.potential[0] - tried.potential
-        price = np.maximum(tried.cost_month - scores.cost_month[0], 1e-6)
+        price = np.maximum(tried.price_month - scores.price_month[0], 1e-6)
         worth = np.where(gain > 1e-9, gain / price, -np.inf)
         best = int(worth.argmax())
         if not np.isfinite(worth[best]):
             break
         here, scores = moves[best], _row(tried, best)
-    return _found(here, scores, 0)
+    return found_at(here, scores, 0)
 
 
 def lowered(space: Space, evaluate: Evaluate, start: Found, sizes: tuple[int, ...] = SIZES) -> Found:
@@ -79,6 +82,12 @@ def lowered(space: Space, evaluate: Evaluate, start: Found, sizes: tuple[int, ..
     return here
 
 
+def trimmed(space: Space, evaluate: Evaluate, start: Found) -> Found:
+    """Feasible first, then down by single steps until none is left."""
+    ready = start if start.feasible else repaired(space, evaluate, start.point)
+    return _cut_all(space, evaluate, ready, 1) if ready.feasible else ready
+
+
 def _cut_all(space: Space, evaluate: Evaluate, start: Found, size: int) -> Found:
     """Cuts of one size: those that cost no latency at once together, else the one that saves most for its latency."""
     here = start
@@ -87,7 +96,7 @@ def _cut_all(space: Space, evaluate: Evaluate, start: Found, size: int) -> Found
         if not len(moves):
             break
         tried = evaluate(np.concatenate((here.point[None], moves)))
-        saving = np.where(tried.feasible, here.cost_month - tried.cost_month, 0.0)[1:]
+        saving = np.where(tried.feasible, here.price_month - tried.price_month, 0.0)[1:]
         dearer = np.maximum(tried.tightness[1:] - tried.tightness[0], 0.0)
         useful = saving > 1e-9
         if not useful.any():
@@ -97,56 +106,72 @@ def _cut_all(space: Space, evaluate: Evaluate, start: Found, size: int) -> Found
             together = np.minimum.reduce(free)
             scores = evaluate(together[None])
             if scores.feasible[0]:
-                here = _found(together, scores, 0)
+                here = found_at(together, scores, 0)
                 continue
         best = int(np.where(useful, saving / (dearer + FREE), -1.0).argmax())
-        here = _found(moves[best], tried, best + 1)
+        here = found_at(moves[best], tried, best + 1)
     return here
 
 
 def _exchanged(space: Space, evaluate: Evaluate, here: Found) -> Found | None:
     """One down and one up, the same service's or another's: those tried whose single moves together promise to fit."""
-    downs, ups = _moves(space, here.point, -1, SIZES), _moves(space, here.point, 1, SIZES)
+    downs, ups = _moves(space, here.point, -1, EXCHANGED), _moves(space, here.point, 1, EXCHANGED)
     if not len(downs) or not len(ups):
         return None
     tried = evaluate(np.concatenate((here.point[None], downs, ups)))
     now = tried.tightness[0]
     dearer, cheaper = tried.tightness[1 : len(downs) + 1] - now, tried.tightness[len(downs) + 1 :] - now
-    saving = here.cost_month - tried.cost_month[1 : len(downs) + 1]
-    price = tried.cost_month[len(downs) + 1 :] - here.cost_month
+    saving = here.price_month - tried.price_month[1 : len(downs) + 1]
+    price = tried.price_month[len(downs) + 1 :] - here.price_month
     worth = saving[:, None] - price[None]
     promising = np.where(dearer[:, None] + cheaper[None] < 0.05, worth, 0.0)
     order = np.argsort(-promising, axis=None, kind="stable")[:MOST_PAIRS]
     pairs = np.stack([downs[at // len(ups)] + ups[at % len(ups)] - here.point for at in order])
-    pairs = pairs[space.cost_month(pairs) < here.cost_month - 1e-9]
+    pairs = pairs[space.cost_month(pairs) < here.price_month - 1e-9]
     inside = (pairs >= space.low).all(axis=(1, 2)) & (pairs <= space.high).all(axis=(1, 2))
     pairs = pairs[inside]
+    pairs = pairs[space.excess(pairs) <= 0]
     return _cheapest(pairs, evaluate(pairs), here) if len(pairs) else None
 
 
 def _moves(space: Space, point: Ints, sign: int, sizes: tuple[int, ...]) -> Ints:
-    """Every coordinate moved by so many steps, as far as the space reaches; shape (moves, services, 3)."""
-    found = []
-    for at in range(len(point)):
-        for part in range(3):
-            for size in sizes:
-                if part == REPLICAS and size > 4:
-                    continue
-                moved = point.copy()
-                moved[at, part] += sign * size * space.step[at, part]
-                if space.low[at, part] <= moved[at, part] <= space.high[at, part]:
-                    found.append(moved)
-    return np.stack(found) if found else np.empty((0, *point.shape), dtype=np.int64)
+    """Every coordinate moved by so many steps, as far as the space and its hard limits reach; (moves, services, 3)."""
+    count = len(point)
+    at, part, size = (each.ravel() for each in np.meshgrid(np.arange(count), np.arange(3), sizes, indexing="ij"))
+    to = point[at, part] + sign * size * space.step[at, part]
+    fits = (space.low[at, part] <= to) & (to <= space.high[at, part]) & ((part != REPLICAS) | (size <= MOST_PODS))
+    at, part, to = at[fits], part[fits], to[fits]
+    moved = np.repeat(point[None], len(at), axis=0)
+    moved[np.arange(len(at)), at, part] = to
+    within = space.excess(moved) <= space.excess(point[None])[0]
+    return np.asarray(moved[within], dtype=np.int64)
+
+
+def fitted(space: Space, start: Ints) -> Ints:
+    """Down, by what brings it closest to the hard limits, until they hold; as close as that gets where they can't."""
+    here = start
+    while (over := float(space.excess(here[None])[0])) > 0:
+        moves = _moves(space, here, -1, REPAIRS)
+        if not len(moves):
+            break
+        excess = space.excess(moves)
+        total = np.sum(list(space.excesses(moves).values()), axis=0)
+        best = int(np.lexsort((total, excess))[0])
+        if excess[best] >= over and total[best] >= np.sum([each[0] for each in space.excesses(here[None]).values()]):
+            break
+        here = moves[best]
+    return here
 
 
 def _cheapest(points: Ints, scores: Scores, than: Found) -> Found | None:
-    cost = np.where(scores.feasible, scores.cost_month, np.inf)
-    best = int(cost.argmin())
-    return _found(points[best], scores, best) if cost[best] < than.cost_month - 1e-9 else None
+    price = np.where(scores.feasible, scores.price_month, np.inf)
+    best = int(price.argmin())
+    return found_at(points[best], scores, best) if price[best] < than.price_month - 1e-9 else None
 
 
-def _found(point: Ints, scores: Scores, at: int) -> Found:
-    return Found(point, float(scores.cost_month[at]), float(scores.violation[at]))
+def found_at(point: Ints, scores: Scores, at: int) -> Found:
+    """The point with its row of the scores."""
+    return Found(point, *(float(getattr(scores, name)[at]) for name in ("cost_month", "price_month", "violation")))
 
 
 def _row(scores: Scores, at: int) -> Scores:

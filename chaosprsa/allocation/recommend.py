@@ -11,7 +11,9 @@ from pathlib import Path
 from chaosprsa.allocation.answer import answer
 from chaosprsa.allocation.checking import MOST_CHECKS, Check, checked, tightened
 from chaosprsa.allocation.engine import Candidate, Case, Engine
+from chaosprsa.allocation.limits import Limits
 from chaosprsa.allocation.load import EntryLoad
+from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.run import Considered, Run
 from chaosprsa.allocation.survival import verdicts
 from chaosprsa.errors import BadInput
@@ -41,12 +43,15 @@ def recommend(
     phases_s: tuple[float, float] = (120.0, 60.0),
     trials: int = 64,
     timeout_s: float = 10.0,
+    risk: Risk | None = None,
+    limits: Limits | None = None,
 ) -> Recommendation:
     """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
 
     load: at production's entry. scale: the shadow's share of it. storage: where the Optuna study is written, none if
     None. check: plays an allocation (at the shadow's scale), asked at most twice. phases_s:
     a trial's fault and after phases, by which the twin judges too. trials: Optuna's. timeout_s: users give up after it.
+    risk: how much of it is accepted, CVaR over the issues of what is missed. limits: quota, nodes, disruption budgets.
 
     Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be.
     """
@@ -63,6 +68,8 @@ def recommend(
         phases_s=phases_s,
         trials=trials,
         timeout_s=timeout_s,
+        risk=risk or Risk(),
+        limits=limits or Limits(),
     )
     _refuse_contradictions(case, scale)
     progress("calibrating the twin", 0.0)

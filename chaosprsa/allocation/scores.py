@@ -1,28 +1,34 @@
-"""How candidates do: what they cost, and by how much they miss the SLO in the issues that must be survived."""
+"""How candidates do: what they cost, and how much risk is left that the SLO is missed."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chaosprsa.allocation.risk import Risk, cvar, tail_weights
 from chaosprsa.allocation.space import Floats, Ints, Space
+from chaosprsa.allocation.threats import USUAL
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import Judged
 from chaosprsa.types import Slo
 
 ALLOWING = 0.05
 SOFT = 12.0  # the higher, the closer the soft maximum is to the maximum
-HARD_WORLD = 0.8  # an issue counts as survived where it is in four of five worlds
+HARD_WORLD = 0.8  # what stands for an issue outside the tail: harder than four of five of its worlds
+WIDER = 1.5  # so much more than the tail is looked at, since another allocation has another tail
+BROKEN = 10.0  # a hard limit that is passed is worse than any miss
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Shape (candidates,). violation: the worst over the constraints; potential: falls on the way to feasible.
+    """Shape (candidates,). price_month: what is minimised, cost and the price on change.
 
-    tightness: how much of the SLO's latency and failures is used, a soft maximum over the constraints; 1 is all of it.
+    violation: how far the risk is above what is allowed, more than 10 where a hard limit is passed; potential: falls
+    on the way to feasible. tightness: how much of the SLO is used, a soft maximum over the worlds; 1 is all of it.
     """
 
     cost_month: Floats
+    price_month: Floats
     violation: Floats
     potential: Floats
     tightness: Floats
@@ -33,14 +39,15 @@ class Scores:
 
 
 class Objective:
-    """Cost, and one constraint an issue: the SLO in a world that is harder than four of five that were drawn of it.
+    """Cost, and the risk of missing the SLO: over the issues by their probability, and at the usual peak by itself.
 
-    Which world that is depends on the allocation, so it is looked up at `reference` (the present where None), and again
-    where a search has ended: see hardened(). Where the most generous allocation does not survive that world, an easier
-    one stands in; an issue whose predicted world it does not survive is hopeless and left out, unless all are.
+    Risk looks at the worst few worlds only, and which those are depends on the allocation: they are looked up at
+    `reference` (the present where None), and again where a search has ended, see hardened(). One world stands for what
+    is left of an issue. What the most generous allocation misses by in a world is allowed there; an issue whose
+    predicted world it does not survive is hopeless and left out, unless all are.
 
-    among: ids of the issues that become constraints, all where None. refuted: points that failed in the shadow; more of
-    everything never does worse, so whatever they dominate fails too.
+    among: ids of the issues that are looked at, all where None. refuted: points that failed in the shadow or were
+    rolled back; more of everything never does worse, so whatever they dominate fails too.
     """
 
     def __init__(
@@ -50,58 +57,126 @@ class Objective:
         refuted: tuple[Ints, ...] = (),
         among: frozenset[str] | None = None,
         reference: Ints | None = None,
+        risk: Risk | None = None,
     ) -> None:
-        self.space, self.refuted, self.evaluated = space, refuted, 0
+        self.space, self.refuted, self.evaluated, self.risk = space, refuted, 0, risk or Risk()
         self._whole = rehearsal
         at = space.clipped(space.present) if reference is None else reference
         judged = rehearsal(space.capacity(np.stack((space.high, at))))
-        self._most = judged.violation[0]
+        used = shares_used(judged, rehearsal.slo)
+        self._allowance = np.maximum(used[0] - 1.0, 0.0) * (1.0 + ALLOWING)
         worlds, issues = rehearsal.worlds, rehearsal.issues
-        lived = [bool(self._most[worlds.nominal & (worlds.issue == number)][0] <= 0) for number in range(len(issues))]
+        lived = [bool(used[0][worlds.nominal & (worlds.issue == number)][0] <= 1) for number in range(len(issues))]
         self.survivable = tuple(issue for issue, lives in zip(issues, lived, strict=True) if lives)
         self.hopeless = tuple(issue for issue, lives in zip(issues, lived, strict=True) if not lives)
-        used = shares_used(judged, rehearsal.slo)[1]
         wanted = [number for number, issue in enumerate(issues) if among is None or issue.id in among]
-        self._bind([self._hard_world(number, used) for number in wanted if lived[number] or not any(lived)])
+        self._numbers = [number for number in wanted if lived[number] or not any(lived)]
+        self._groups = self._grouped()
+        self._bind(self._worst(used[1]))
 
-    def _bind(self, rows: list[int]) -> None:
-        self._rows = rows
-        self.rehearsal = self._whole.only(np.array(rows, dtype=np.int64))
-        least = self._most[rows] if rows else np.zeros(0)
-        self._allowance = np.where(least > 0, least * (1 + ALLOWING), 0.0)
+    def _grouped(self) -> list[tuple[NDArray[np.int64], Floats]]:
+        """(worlds, weights that sum to 1) of the usual peak and of the issues: two risks that are held apart."""
+        issues = self._whole.issues
+        usual = [number for number in self._numbers if issues[number].id == USUAL]
+        others = [number for number in self._numbers if issues[number].id != USUAL]
+        return [self._weighted(numbers) for numbers in (usual, others) if numbers]
+
+    def _weighted(self, numbers: list[int]) -> tuple[NDArray[np.int64], Floats]:
+        rows = np.flatnonzero(np.isin(self._whole.worlds.issue, numbers))
+        issue = self._whole.worlds.issue[rows]
+        weight = np.array([self._whole.issues[at].probability for at in issue]) / np.bincount(issue)[issue]
+        return rows, np.asarray(weight / weight.sum(), dtype=np.float64)
+
+    def _losses(self, used: Floats, rows: NDArray[np.int64]) -> Floats:
+        return np.asarray(used - 1.0 - self._allowance[rows], dtype=np.float64)
+
+    def _worst(self, used: Floats) -> list[dict[int, float]]:
+        """Of each group the worlds of a wider tail, and one for each issue that is left: world -> weight."""
+        found = []
+        for rows, weight in self._groups:
+            tail = tail_weights(self._losses(used[rows], rows), weight, max(1 - WIDER * (1 - self.risk.level), 0.0)) > 0
+            chosen = dict(zip(rows[tail].tolist(), weight[tail].tolist(), strict=True))
+            found.append(self._with_the_rest(chosen, rows, weight, used))
+        return found
+
+    def _with_the_rest(
+        self, chosen: dict[int, float], rows: NDArray[np.int64], weight: Floats, used: Floats
+    ) -> dict[int, float]:
+        """A world beside the chosen ones for what is left of every issue, at the quantile of hardness among those."""
+        issue = self._whole.worlds.issue
+        found = dict(chosen)
+        for number in np.unique(issue[rows]).tolist():
+            own = rows[issue[rows] == number]
+            left = np.array([row for row in own.tolist() if row not in chosen], dtype=np.int64)
+            if len(left):
+                order = left[np.argsort(used[left], kind="stable")]
+                stands = int(order[int(np.ceil(HARD_WORLD * len(order))) - 1])
+                found[stands] = float(weight[np.isin(rows, left)].sum())
+        return found
+
+    def _bind(self, groups: list[dict[int, float]]) -> None:
+        self._bound = groups
+        rows = np.array([row for group in groups for row in group], dtype=np.int64)
+        self._rows, self.rehearsal = rows, self._whole.only(rows)
+        self._weights = [np.array(list(group.values())) for group in groups]
 
     def hardened(self, point: Ints) -> bool:
-        """Add the worlds that are hard for this point and that it does not survive; whether there were any."""
-        judged = self._whole(self.space.capacity(point[None]))
-        used, violation = shares_used(judged, self._whole.slo)[0], judged.violation[0]
-        known = {int(self._whole.worlds.issue[row]) for row in self._rows}
-        hard = [self._hard_world(number, used) for number in sorted(known)]
-        more = [row for row in hard if violation[row] > 0 >= self._most[row] and row not in self._rows]
-        if more:
-            self._bind(self._rows + more)
-        return bool(more)
+        """Look at all worlds again; where the risk is too high there, add those that are worst at this point."""
+        used = shares_used(self._whole(self.space.capacity(point[None])), self._whole.slo)[0]
+        if self._risk_of(used) <= self.risk.limit:
+            return False
+        known = {row for group in self._bound for row in group}
+        worst = self._worst(used)
+        if all(row in known for group in worst for row in group):
+            return False
+        merged = []
+        for (rows, weight), old, new in zip(self._groups, self._bound, worst, strict=True):
+            every = dict(zip(rows.tolist(), weight.tolist(), strict=True))
+            merged.append(self._with_the_rest({row: every[row] for row in (*old, *new)}, rows, weight, used))
+        self._bind(merged)
+        return True
 
-    def _hard_world(self, number: int, used: Floats) -> int:
-        """The world at the quantile of hardness, or the hardest below it that can be survived; else the predicted."""
-        own = np.flatnonzero(self._whole.worlds.issue == number)
-        order = own[np.argsort(used[own], kind="stable")]
-        upto = order[: int(np.ceil(HARD_WORLD * len(order)))][::-1]
-        survived = upto[self._most[upto] <= 0]
-        return int(survived[0] if len(survived) else own[self._whole.worlds.nominal[own]][0])
+    def _risk_of(self, used: Floats) -> float:
+        each = [cvar(self._losses(used[rows], rows), weight, self.risk.level) for rows, weight in self._groups]
+        return float(max(each, default=np.float64(-1.0)))
+
+    def risk_at(self, point: Ints) -> float:
+        """CVaR over all worlds, the worse of the issues' and the usual peak's."""
+        return self._risk_of(shares_used(self._whole(self.space.capacity(point[None])), self._whole.slo)[0])
+
+    def used(self, points: Ints) -> Floats:
+        """Shares of the SLO that are used, shape (candidates, worlds that are looked at)."""
+        self.evaluated += len(points)
+        return shares_used(self.rehearsal(self.space.capacity(points)), self.rehearsal.slo)
 
     def __call__(self, points: Ints) -> Scores:
         """points: shape (candidates, services, 3)."""
         self.evaluated += len(points)
         judged = self.rehearsal(self.space.capacity(points))
-        missed = np.maximum(judged.violation - self._allowance, 0.0)
-        violation = missed.max(axis=1, initial=0.0)
-        potential = np.where(missed > 0, judged.potential, 0.0).sum(axis=1)
-        tightness = (np.minimum(shares_used(judged, self.rehearsal.slo), 10.0) ** SOFT).sum(axis=1) ** (1 / SOFT)
+        return self.scored(points, shares_used(judged, self.rehearsal.slo), judged.potential)
+
+    def scored(self, points: Ints, used: Floats, rising: Floats) -> Scores:
+        """Scores of points that use so much of the SLO; rising falls where a miss gets smaller."""
+        losses = self._losses(used, self._rows)
+        violation, potential = np.zeros(len(points)), np.zeros(len(points))
+        begin = 0
+        for weights in self._weights:
+            own = slice(begin, begin := begin + len(weights))
+            share = tail_weights(losses[:, own], weights, self.risk.level)
+            at_risk = (share * losses[:, own]).sum(axis=1)
+            violation = np.maximum(violation, at_risk - self.risk.limit)
+            potential += np.maximum(at_risk - self.risk.limit, 0.0)
+            potential += np.where(losses[:, own] > 0, (share + weights) * rising[:, own], 0.0).sum(axis=1)
+        tightness = (np.minimum(used, 10.0) ** SOFT).sum(axis=1) ** (1 / SOFT)
         for failed in self.refuted:
             beaten = (points <= failed).all(axis=(1, 2))
             violation = np.where(beaten, np.maximum(violation, 0.01), violation)
             potential = np.where(beaten, potential + 1.0, potential)
-        return Scores(self.space.cost_month(points), violation, potential, tightness)
+        excess = self.space.excess(points)
+        violation = np.where(excess > 0, np.maximum(violation, 0.0) + BROKEN + excess, violation)
+        cost = self.space.cost_month(points)
+        price = cost + self.space.change_month(points, self.risk.change_share)
+        return Scores(cost, price, violation, potential, tightness)
 
 
 def shares_used(judged: Judged, slo: Slo) -> Floats:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from chaosprsa.allocation.greedy import Found, greedy, lowered, repaired
+from chaosprsa.allocation.greedy import Found, found_at, trimmed
 from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.space import CPU, REPLICAS, Ints, Space
+from chaosprsa.allocation.swift import rank, swift
 from chaosprsa.progress import Progress, silent
 from chaosprsa.types import SearchTrial
 
@@ -41,13 +42,11 @@ def search(
     space = objective.space
     present = space.clipped(space.present)
     progress("greedy search", 0.0)
-    ends = [greedy(space, objective, start) for start in _starts(space)]
-    best = min(ends, key=_rank)
-    corner = np.maximum.reduce([box_around(space, best.point), *(found.point for found in ends)])
+    best = trimmed(space, objective, swift(objective, starts(space)))
+    corner = box_around(space, best.point)
     study = Study(space, seed, corner)
     study.add(present[None], objective(present[None]), "present")
-    for found in ends:
-        study.add(found.point[None], objective(found.point[None]), "greedy")
+    study.add(best.point[None], objective(best.point[None]), "greedy")
     for done in range(0, count, BATCH):
         progress(f"Optuna trial {done + 1} of {count}", done / max(count, 1))
         study.round(objective, min(BATCH, count - done))
@@ -73,7 +72,7 @@ def box_around(space: Space, point: Ints) -> Ints:
     return np.clip(on_grid, space.low, space.high)
 
 
-def _starts(space: Space) -> list[Ints]:
+def starts(space: Space) -> list[Ints]:
     """The present, and the same cores in as few pods as allowed: replicas are the hardest to trade."""
     fewer = space.present.copy()
     fewer[:, REPLICAS] = space.low[:, REPLICAS]
@@ -83,18 +82,14 @@ def _starts(space: Space) -> list[Ints]:
     return [space.clipped(space.present), space.clipped(fewer)]
 
 
-def _rank(found: Found) -> tuple[bool, float, float]:
-    return not found.feasible, found.violation, found.cost_month
-
-
 def _polished(objective: Objective, study: "Study", best: Found) -> Found:
     """The best of all, and greedy descent from what Optuna found where that is near."""
     ends = [best]
     leader = study.best
     if leader.cost_month < NEAR * best.cost_month:
-        found = repaired(objective.space, objective, leader.point)
-        ends.append(lowered(objective.space, objective, found) if found.feasible else found)
-    cheapest = min(ends, key=_rank)
+        near = swift(objective, [leader.point])
+        ends.append(trimmed(objective.space, objective, near) if near.feasible else near)
+    cheapest = min(ends, key=rank)
     if cheapest is not best:
         study.add(cheapest.point[None], objective(cheapest.point[None]), "polish")
     return cheapest
@@ -134,7 +129,7 @@ class Study:
             SearchTrial(
                 number=number,
                 cost_month=round(found.cost_month, 6),
-                violation=round(found.violation, 6),
+                violation=round(max(found.violation, 0.0), 6),
                 source=source,
             )
             for number, (found, source) in enumerate(self._tried)
@@ -144,7 +139,7 @@ class Study:
     def best(self) -> Found:
         """The cheapest feasible that Optuna itself proposed, else the closest; of all where it proposed none."""
         own = [found for found, source in self._tried if source == "tpe"] or [found for found, _ in self._tried]
-        return min(own, key=_rank)
+        return min(own, key=rank)
 
     def add(self, points: Ints, scores: Scores, source: str) -> None:
         """Trials that somebody else tried."""
@@ -178,7 +173,7 @@ class Study:
         return np.array(values, dtype=np.int64).reshape(self._space.present.shape)
 
     def _remember(self, point: Ints, scores: Scores, at: int, source: str) -> None:
-        self._tried.append((Found(point, float(scores.cost_month[at]), float(scores.violation[at])), source))
+        self._tried.append((found_at(point, scores, at), source))
 
     def write(self, storage: Path) -> None:
         """The study as a journal file; an older one at that place is replaced."""

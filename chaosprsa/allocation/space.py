@@ -1,11 +1,12 @@
 """What may be tried: replicas, CPU limit and memory limit of each service; requests follow limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chaosprsa.allocation.limits import Limits
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Capacity, Twin
@@ -38,6 +39,7 @@ class Space:
     ratio: Floats
     prices: Prices
     notes: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
     def clipped(self, points: Ints) -> Ints:
         """Points moved to the nearest allowed ones."""
@@ -54,6 +56,38 @@ class Space:
         gib = (points[..., REPLICAS] * requests[..., 1]).sum(-1) / 1024
         cost = (cores * self.prices.cpu_core_hour + gib * self.prices.memory_gib_hour) * HOURS_A_MONTH
         return np.asarray(cost, dtype=np.float64)
+
+    def change_month(self, points: Ints, share: float) -> Floats:
+        """Shape (candidates,): a price on change, this share of what each service that moves costs at present.
+
+        All of it where pods restart (less memory, as Kubernetes resizes), half where they are resized in place, start
+        or end.
+        """
+        moved = (points != self.present).any(axis=-1)
+        restarted = points[..., MEMORY] < self.present[..., MEMORY]
+        return np.asarray(np.where(restarted, 1.0, 0.5 * moved) @ (self._present_month * share), dtype=np.float64)
+
+    @property
+    def _present_month(self) -> Floats:
+        """What each service costs a month at present."""
+        replicas, requests = self.present[:, REPLICAS], self.requests(self.present)
+        prices = self.prices.cpu_core_hour / 1000, self.prices.memory_gib_hour / 1024
+        return np.asarray(replicas * (requests @ np.array(prices)) * HOURS_A_MONTH, dtype=np.float64)
+
+    def excesses(self, points: Ints) -> dict[str, Floats]:
+        """Share by which each hard limit is passed, shape (candidates,), by its name."""
+        return self.limits.excesses(points[..., REPLICAS], points[..., 1:], self.requests(points))
+
+    def excess(self, points: Ints) -> Floats:
+        """The worst of them; 0 where all hold."""
+        found = np.zeros(points.shape[:-2])
+        for one in self.excesses(points).values():
+            found = np.maximum(found, one)
+        return found
+
+    def without(self, name: str) -> "Space":
+        """The same without one hard limit, to see whether it is what binds."""
+        return replace(self, limits=self.limits.without(name))
 
     def capacity(self, points: Ints) -> Capacity:
         """What the twin is given; points: shape (candidates, services, 3)."""
@@ -97,7 +131,9 @@ def point_of(allocation: Allocation, services: Sequence[str]) -> Ints:
     return np.array(rows, dtype=np.int64)
 
 
-def build_space(production: Allocation, twin: Twin, safety: SafetyTable, prices: Prices) -> Space:
+def build_space(
+    production: Allocation, twin: Twin, safety: SafetyTable, prices: Prices, limits: Limits | None = None
+) -> Space:
     """Ranges from the safety settings, on a grid that the present values lie on.
 
     What the twin can't tell stays as it is: a service that nobody calls, CPU or memory that was never seen in use.
@@ -111,7 +147,9 @@ def build_space(production: Allocation, twin: Twin, safety: SafetyTable, prices:
         raise BadInput(
             f"[safety]: min_replicas is {safety.min_replicas}, above max_replicas {safety.max_replicas}; nothing fits"
         )
+    hard = limits or Limits()
     least = np.stack([_least(present[at], twin, at, safety) for at in range(len(services))])
+    least[:, REPLICAS] = _drainable(hard, services, least[:, REPLICAS], safety)
     low = present - (present - least) // step * step
     high = present + (most - present) // step * step
     low, high = np.minimum(low, high), np.maximum(high, 1)
@@ -128,6 +166,7 @@ def build_space(production: Allocation, twin: Twin, safety: SafetyTable, prices:
         ratio,
         prices,
         notes,
+        hard,
     )
 
 
@@ -142,6 +181,23 @@ def _least(present: Ints, twin: Twin, at: int, safety: SafetyTable) -> Ints:
             min(max(wanted, 16), int(present[MEMORY])),
         ]
     )
+
+
+def _drainable(limits: Limits, services: Sequence[str], least: Ints, safety: SafetyTable) -> Ints:
+    """One pod more than a disruption budget keeps. Raises BadInput where [safety] allows fewer."""
+    strange = sorted(set(limits.budgets) - set(services))
+    if strange:
+        raise BadInput(f"limits: a disruption budget is of {', '.join(strange)}, which the topology doesn't name")
+    found = least.copy()
+    for service, kept in limits.budgets.items():
+        if kept + 1 > safety.max_replicas:
+            raise BadInput(
+                f"{service}: its PodDisruptionBudget keeps {kept} pods available, so {kept + 1} are needed to drain a "
+                f"node, and [safety] max_replicas is {safety.max_replicas}; lower the one or raise the other"
+            )
+        at = services.index(service)
+        found[at] = max(found[at], kept + 1)
+    return found
 
 
 def _fixed(twin: Twin) -> NDArray[np.bool_]:
