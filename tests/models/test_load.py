@@ -156,13 +156,18 @@ def test_a_forecast_is_finite_and_lies_in_its_interval_whatever_was_learned(valu
 
 
 @pytest.mark.skipif(not (DATA / "workloads").is_dir(), reason=f"no real data at {DATA} (set CHAOSPRSA_DATA)")
-def test_two_weeks_of_nasa_forecast_the_next_day_better_than_the_day_before_does():
+def test_days_of_nasa_are_forecast_better_than_by_the_day_before_and_their_bands_hold():
+    """Five days: a single one's band held between 70 and 98.5 % of it, so one day says nothing about nine in ten."""
     with gzip.open(DATA / "workloads/nasa/nasa_1995-07-01T00_00_to_07-28T13_32_dev_1s.txt.gz", "rt") as file:
         seconds = np.loadtxt(file, max_rows=16 * 86_400)
     values = seconds.reshape(-1, 60).mean(axis=1)
     times = 804_571_200 + np.arange(len(values)) * 60.0
-    past, day = slice(0, 15 * 1440), slice(15 * 1440, 16 * 1440)
-    forecast = LoadModel().fit(times[past], values[past]).forecast(times[day])
-    ours = np.abs(forecast.mean - values[day]).mean()
-    assert ours < 0.8 * np.abs(values[14 * 1440 : 15 * 1440] - values[day]).mean()
-    assert 0.85 < np.mean((values[day] >= forecast.low) & (values[day] <= forecast.high)) < 0.98
+    ours, before, inside = [], [], []
+    for start in range(11 * 1440, 16 * 1440, 1440):
+        past, day = slice(0, start), slice(start, start + 1440)
+        forecast = LoadModel().fit(times[past], values[past]).forecast(times[day])
+        ours.append(np.abs(forecast.mean - values[day]).mean())
+        before.append(np.abs(values[start - 1440 : start] - values[day]).mean())
+        inside.append(np.mean((values[day] >= forecast.low) & (values[day] <= forecast.high)))
+    assert np.mean(ours) < 0.8 * np.mean(before)
+    assert 0.85 < np.mean(inside) < 0.97
