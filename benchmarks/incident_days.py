@@ -55,6 +55,12 @@ class Split:
         """All that began before."""
         return (*self.before, *(each for each in self.came if each.start < at))
 
+    def cut(self, window: Window) -> "Split":
+        """The same question within the training part: a window of it is scored, what came before it is fitted."""
+        before = tuple(each for each in self.fitted if each.start < window.start)
+        came = tuple(each for each in self.fitted if window.start <= each.start < window.end)
+        return Split(before, Window(start=self.window.start, end=window.start), before, came, window)
+
     def at(self, when: datetime) -> tuple[tuple[Incident, ...], Window]:
         """What may be fitted then, and its span; at the start of `days` what the training part has."""
         if when <= self.days.start:

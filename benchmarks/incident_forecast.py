@@ -21,6 +21,10 @@ information goes to rivals too: `_monthly` is fitted again at the beginning of e
 again, `_daily` before each day, and `shrunk_weekday_year` each day on the last 365 days alone. The paired differences
 have a bootstrap interval (90 %) over weeks.
 
+`known_shares` is the process told how often each component will be named in the time scored: what there is to gain by
+knowing components better. `rolling` asks the same of the last four half-years of the training part, each left out in
+turn with all that follows; every choice of the model was made there.
+
     python benchmarks/incident_forecast.py --train github_status --test github_status --until 2024-12-31 --json out.json
 """
 
@@ -58,6 +62,8 @@ PAIRS = (
     ("ours_monthly", "shrunk_weekday_daily"),
     ("ours_monthly", "shrunk_weekday_year"),
 )
+ROLLED = ("ours", "shrunk_weekday", "shrunk_weekday_daily", "shrunk_weekday_year")
+HALF_YEARS, HALF_YEAR = 4, 182 * DAY
 TIMED = ("ours", "ours_monthly", "shrunk_clock", "shrunk_clock_monthly", "poisson")
 
 
@@ -68,7 +74,7 @@ def main() -> None:
     chosen = options.parse_args()
     split = splits(chosen)
     model = IncidentModel().fit(split.fitted, split.window, ())
-    figures = {**_facts(split, model), **daily(split, model, chosen.seed), **in_time(split, model)}
+    figures = {**_facts(split, model), **daily(split, model, chosen.seed), **in_time(split, model), **rolling(split)}
     report(figures)
     write(chosen.json, __file__, chosen, figures)
 
@@ -96,6 +102,8 @@ def daily(split: Split, model: IncidentModel, seed: int) -> dict[str, Any]:
             found[f"{method}.{part}.mean_forecast"] = rows[:, columns].mean()
         apart = paired({name: rows[:, columns] for name, rows in forecast.items()}, came[:, columns], seed)
         found |= {key.replace(".", f".{part}."): interval for key, interval in apart.items()}
+    brier, precision = scores(known_shares(split, forecast["ours"]), came[:, 1:])
+    found |= {"known_shares.component.brier": brier, "known_shares.component.average_precision": precision}
     found["component.each"] = {
         name: {
             "days": int(came[:, at].sum()),
@@ -111,6 +119,35 @@ def scores(forecast: FloatArray, happened: BoolArray) -> tuple[float, float]:
     """Brier score and average precision."""
     flat, came = forecast.ravel(), happened.ravel()
     return float(np.mean((flat - came) ** 2)), average_precision(flat, came)
+
+
+def known_shares(split: Split, ours: FloatArray) -> FloatArray:
+    """Ours of a component, had it known what share of the incidents will name it; shape (days, names)."""
+    named = np.array([sum(name in each.components for each in split.came) for name in split.names])
+    return np.asarray(-np.expm1(np.log1p(-ours[:, :1]) * named / len(split.came)))
+
+
+def rolling(split: Split) -> dict[str, float]:
+    """Mean scores over half-years of the training part, and in how many ours is better than what."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for number in range(HALF_YEARS, 0, -1):
+        end = split.window.end - HALF_YEAR * (number - 1)
+        if end - HALF_YEAR * 2 < split.window.start:
+            continue  # too little before it
+        half = split.cut(Window(start=end - HALF_YEAR, end=end))
+        came, forecast = happened(half), forecasts(half, fitted(half, half.days.start))
+        for part, columns in (("any", slice(0, 1)), ("component", slice(1, None))):
+            for method in ROLLED:
+                found.setdefault(f"{method}.{part}", []).append(scores(forecast[method][:, columns], came[:, columns]))
+    told: dict[str, float] = {}
+    for key, each in found.items():
+        method, part = key.split(".")
+        told |= dict(
+            zip((f"rolling.{key}.brier", f"rolling.{key}.average_precision"), np.mean(each, axis=0), strict=True)
+        )
+        better = np.array(found[f"ours.{part}"])[:, 0] < np.array(each)[:, 0]
+        told |= {} if method == "ours" else {f"rolling.ours_better_than_{method}.{part}.half_years": int(better.sum())}
+    return {**told, "rolling.half_years": max((len(each) for each in found.values()), default=0)}
 
 
 def paired(forecast: dict[str, FloatArray], came: BoolArray, seed: int) -> dict[str, tuple[float, float]]:
@@ -191,6 +228,8 @@ def report(figures: dict[str, Any]) -> None:
                 f"{key} {low:+.4f} to {high:+.4f}" for key, (low, high) in zip(keys, intervals, strict=False)
             )
             print(f"{ours} minus {theirs}, 90 % over weeks: {told}")
+    shown = {key: round(value, 5) for key, value in figures.items() if key.startswith(("known", "rolling"))}
+    print("\n" + "\n".join(f"{key}: {value}" for key, value in shown.items()))
     print("\nwhen")
     print(_table(TIMED, ("log_likelihood_per_event", "residuals_ks", "residuals_p"), figures))
 

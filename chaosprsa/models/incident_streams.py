@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,11 @@ import numpy.typing as npt
 from chaosprsa.models.durations import Durations
 from chaosprsa.models.groups import Group
 from chaosprsa.models.incident_clock import DAY_S, WeekClock, seconds
+from chaosprsa.models.incident_severities import breadth_of
 from chaosprsa.types import Incident, Severity, Window
 
 FloatArray = npt.NDArray[np.float64]
+Value = TypeVar("Value")
 LONGEST_S = 366 * DAY_S  # no simulated incident lasts longer
 NO_KIND = "unknown"
 
@@ -47,7 +49,7 @@ class Marking(Protocol):
         """Of known kinds."""
         ...
 
-    def severity_shares(self, kind: str) -> Mapping[Severity, float]:
+    def severity_shares(self, kind: str, breadth: str | None = None) -> Mapping[Severity, float]:
         """Adding up to 1."""
         ...
 
@@ -58,7 +60,7 @@ def incidents_of(
     """starts_s: seconds since 1970, moved into the window where rounding put them beside it; groups: one each."""
     first = [group[0] if group else "" for group in groups]
     kinds = _kinds(first, marking, rng)
-    severities = _severities(kinds, marking, rng)
+    severities = _severities(kinds, groups, marking, rng)
     lasting = _lasting(kinds, marking.durations, rng)
     within = window.duration.total_seconds() * (1 - 1e-12)
     offsets = np.clip(starts_s - window.start.timestamp(), 0.0, within).tolist()
@@ -83,10 +85,14 @@ def _kinds(components: Sequence[str], marking: Marking, rng: np.random.Generator
     return found
 
 
-def _severities(kinds: Sequence[str], marking: Marking, rng: np.random.Generator) -> list[Severity]:
+def _severities(
+    kinds: Sequence[str], groups: Sequence[Group], marking: Marking, rng: np.random.Generator
+) -> list[Severity]:
+    """By kind, and by how many components are named."""
     u, found = rng.uniform(size=len(kinds)), [Severity.MAJOR] * len(kinds)
-    for kind, rows in _rows(kinds).items():
-        shares = marking.severity_shares(kind)
+    both = list(zip(kinds, (breadth_of(group) for group in groups), strict=True))
+    for (kind, breadth), rows in _rows(both).items():
+        shares = marking.severity_shares(kind, breadth)
         _put(found, rows, list(shares), list(shares.values()), u)
     return found
 
@@ -105,9 +111,9 @@ def in_order(incident: Incident) -> tuple[datetime, str, str]:
     return incident.start, incident.component, incident.kind
 
 
-def _rows(values: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+def _rows(values: Sequence[Value]) -> dict[Value, npt.NDArray[np.int64]]:
     """The numbers at which each value stands, in order of first standing."""
-    found: dict[str, list[int]] = {}
+    found: dict[Value, list[int]] = {}
     for number, value in enumerate(values):
         found.setdefault(value, []).append(number)
     return {value: np.array(rows, dtype=np.int64) for value, rows in found.items()}

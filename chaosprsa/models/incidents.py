@@ -2,8 +2,8 @@
 
 A marked self-exciting process. When: by its own clock (hours and weekdays: incident_clock.py) incidents come by
 themselves and raise others, soon after or by a level that stays up for months (selfexciting.py). Where: what raised it
-tells, its call edges, or the groups of components seen before (naming.py). Of which kind, how bad: kinds and severities
-are drawn towards their overall shares (Dirichlet). How long: durations.py.
+tells, its call edges, or the groups of components seen before (naming.py). Of which kind: a component's kinds are
+drawn towards their overall shares (Dirichlet). How bad: incident_severities.py. How long: durations.py.
 
 Few incidents say little about one component, so its mean rate borrows from the others: with n incidents in t days it is
 (n + a) / (t + b), the Gamma-Poisson mean (shrinking.py). A component that was never seen has the mean rate.
@@ -22,6 +22,7 @@ from chaosprsa.errors import NotEnoughHistory
 from chaosprsa.models.durations import Durations
 from chaosprsa.models.incident_clock import DAY_S, WeekClock, multiples, seconds
 from chaosprsa.models.incident_load import LoadPull
+from chaosprsa.models.incident_severities import counted, severity_shares
 from chaosprsa.models.incident_streams import Known, in_order, incidents_of
 from chaosprsa.models.naming import Naming
 from chaosprsa.models.selfexciting import SelfExciting
@@ -30,7 +31,6 @@ from chaosprsa.types import Incident, Severity, Topology, Window
 
 FloatArray = npt.NDArray[np.float64]
 KIND_PRIOR = 2.0  # a component's kinds weigh against this many incidents of the overall mix
-SEVERITY_PRIOR = 4.0  # the same for a kind's severities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class IncidentModel:
 
     days: exposure. rates: incidents a day for each component, in the mean. kinds: incidents of each kind, all
     components. kinds_of: the same for each component. hours, weekdays (UTC, Monday first): multiples of the mean rate,
-    with mean 1. severities: incidents for each kind and severity.
+    with mean 1. severities: incidents for each kind and severity; breadths: for one component or several, and severity.
     """
 
     days: float = 0.0
@@ -50,6 +50,7 @@ class IncidentModel:
     hours: tuple[float, ...] = (1.0,) * 24
     weekdays: tuple[float, ...] = (1.0,) * 7
     severities: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    breadths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     durations: Durations = field(default_factory=Durations)
     process: SelfExciting = field(default_factory=lambda: SelfExciting(base=0.0, usual=0.0))
     naming: Naming = field(default_factory=Naming)
@@ -84,7 +85,9 @@ class IncidentModel:
         rates = dict(zip(names, (shrunk(counts, days) * mean).tolist(), strict=True))
         hours, weekdays = multiples([each.start for each in seen], window)
         fitted = replace(self, days=days, rates=rates, prior_rate=mean, hours=hours, weekdays=weekdays)
-        fitted = replace(fitted, kinds=_counted(seen), kinds_of=_kinds_of(seen), severities=_severities(seen))
+        severities, breadths = counted(seen)
+        fitted = replace(fitted, severities=severities, breadths=breadths)
+        fitted = replace(fitted, kinds=_counted(seen), kinds_of=_kinds_of(seen))
         timed = [each for each in seen if each.likely_end is not None]
         lengths = np.array([(each.likely_end - each.start).total_seconds() for each in timed if each.likely_end])
         fitted = replace(fitted, durations=Durations.fit([each.kind for each in timed], lengths))
@@ -142,16 +145,9 @@ class IncidentModel:
             kind: known * (own.get(kind, 0) + KIND_PRIOR * count / total) / weight for kind, count in self.kinds.items()
         }
 
-    def severity_shares(self, kind: str) -> dict[Severity, float]:
-        """Each severity's share of a kind's incidents; they add up to 1."""
-        everything = Counter[str]()
-        for counts in self.severities.values():
-            everything.update(counts)
-        total = everything.total() + UNSEEN * len(Severity)
-        overall = {each: (everything[each.value] + UNSEEN) / total for each in Severity}
-        own = self.severities.get(kind, {})
-        weight = sum(own.values()) + SEVERITY_PRIOR
-        return {each: (own.get(each.value, 0) + SEVERITY_PRIOR * overall[each]) / weight for each in Severity}
+    def severity_shares(self, kind: str, breadth: str | None = None) -> dict[Severity, float]:
+        """Each severity's share of a kind's incidents; they add up to 1. breadth: incident_severities.breadth_of."""
+        return severity_shares(self.severities, self.breadths, kind, breadth)
 
     def duration_quantiles(self, kind: str, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> tuple[float, ...]:
         """Seconds, one for each level between 0 and 1; a kind never seen lasts as long as the others."""
@@ -287,10 +283,3 @@ def _kinds_of(seen: Sequence[Incident]) -> dict[str, dict[str, int]]:
         if each.component:
             found.setdefault(each.component, Counter())[each.kind] += 1
     return {name: dict(counts) for name, counts in sorted(found.items())}
-
-
-def _severities(seen: Sequence[Incident]) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = {}
-    for each in seen:
-        found.setdefault(each.kind, Counter())[each.severity.value] += 1
-    return {kind: dict(sorted(counts.items())) for kind, counts in sorted(found.items())}

@@ -133,6 +133,22 @@ def test_severities_of_a_kind_add_up_and_lean_on_the_others():
     assert model.severity_shares("never")[Severity.CRITICAL] == pytest.approx(0.5, abs=0.05)
 
 
+def test_incidents_of_several_components_are_worse_where_history_says_so_and_else_as_bad_as_any():
+    narrow = [incident(i, severity=Severity.MINOR) for i in range(60)]
+    broad = [incident(i + 0.5, others=("web",), severity=Severity.CRITICAL) for i in range(30)]
+    model = IncidentModel().fit([*narrow, *broad], window(100), ["cart", "web"])
+    one, several = model.severity_shares("oom", "one"), model.severity_shares("oom", "several")
+    assert sum(one.values()) == pytest.approx(1) == sum(several.values())
+    assert several[Severity.CRITICAL] > 0.7
+    assert one[Severity.CRITICAL] < 0.3
+    drawn = model.simulate(window(3000), [*narrow, *broad], np.random.default_rng(3))
+    bad = {wide: [each.severity == Severity.CRITICAL for each in drawn if bool(each.others) == wide] for wide in (0, 1)}
+    assert np.mean(bad[1]) == pytest.approx(several[Severity.CRITICAL], abs=0.1)
+    assert np.mean(bad[0]) == pytest.approx(one[Severity.CRITICAL], abs=0.1)
+    alone = IncidentModel().fit(narrow, window(100), ["cart"])
+    assert alone.severity_shares("oom", "several") == pytest.approx(alone.severity_shares("oom"), abs=0.01)
+
+
 def test_an_empty_window_or_no_component_is_refused():
     with pytest.raises(NotEnoughHistory, match="window is empty"):
         IncidentModel().fit([], window(0), ["cart"])

@@ -48,6 +48,17 @@ def test_a_poisson_process_is_found_to_raise_next_to_nothing():
     assert SelfExciting.fit(times, 4000.0, memories={1 / 24: Belief(0.1), 4.0: Belief(0.2)}).total_branching < 0.06
 
 
+def test_a_level_that_rose_for_months_is_believed_to_go_on_rather_than_to_fall_back():
+    rng = np.random.default_rng(15)
+    times = np.sort(np.concatenate([rng.uniform(0, 600, 180), rng.uniform(600, 800, 160)]))  # .3, then .8 a day
+    found = SelfExciting.fit(times, 800.0)
+    ahead = [len(found.simulate(800.0, 890.0, times, 0.0, rng)[0]) / 90 for _ in range(300)]
+    assert 0.6 < np.mean(ahead) < 0.85
+    # A known rate of .8 leaves .8 - 1.64 sqrt(.8 / 90) = .64 at least and .95 at most: the level's own doubt adds to it.
+    assert np.quantile(ahead, 0.05) < 0.6
+    assert np.quantile(ahead, 0.95) > 0.95
+
+
 def test_events_come_at_the_stationary_rate_in_the_long_run():
     times = TRUE.simulate(0, 20_000, NONE, 0.0, np.random.default_rng(3))[0]
     assert TRUE.stationary == pytest.approx(0.5 / (1 - 0.5))
