@@ -41,7 +41,7 @@ def backtest(
     progress("precursors", 0.8)
     precursors = _precursors(history, seed)
     notes = (*history.notes, *history.unwatched, *notes)
-    return _whole(window, origins, followed, load, incidents, precursors, notes, seed)
+    return _whole(window, origins, (followed, horizon), load, incidents, precursors, notes, seed)
 
 
 def _incidents(
@@ -67,7 +67,7 @@ def _precursors(history: History, seed: int) -> str:
 def _whole(
     window: Window,
     origins: tuple[datetime, ...],
-    followed: timedelta,
+    horizons: tuple[timedelta, timedelta],
     load: tuple[LoadBacktest, ...],
     incidents: IncidentBacktest | None,
     precursors: str,
@@ -84,7 +84,8 @@ def _whole(
     return Backtest(
         window=window,
         origins=origins,
-        horizon_s=followed.total_seconds(),
+        horizon_s=horizons[0].total_seconds(),
+        asked_s=horizons[1].total_seconds(),
         load=load,
         incidents=incidents,
         precursors=precursors,

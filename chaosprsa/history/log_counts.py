@@ -20,9 +20,10 @@ from chaosprsa.types import LogTemplate
 TOP = 10  # templates a component that have a series of their own: the most frequent, errors first
 MOST_ENTRIES = 1_000_000  # counts kept at once, about 150 MB
 MOST_COMPONENTS = 1_000
-MOST_STEPS = 50_000  # of logs without metrics: five weeks of minutes; a longer time is counted at longer steps
+MOST_ROWS = 1_000_000  # of logs without metrics, some 150 MB while one learns; more are counted at longer steps
 LINES, ERRORS, NEW = "log_lines_per_s", "log_errors_per_s", "log_new_templates_per_s"
 _SHIFT = 32
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -118,17 +119,21 @@ class Counts:
             for each in self.components.values():
                 each.fold(keep)
 
-    def span(self) -> tuple[int, int]:
-        """The first step with a line and the last."""
-        steps = [step for each in self.components.values() for step in _steps(each)]
-        return min(steps), max(steps)
+    def steps(self) -> IntArray:
+        """Those with a line of any component, sorted."""
+        return np.array(sorted({step for each in self.components.values() for step in _steps(each)}), dtype=np.int64)
+
+    @property
+    def series(self) -> int:
+        """How many series `metrics` has."""
+        return sum(3 + len({template.id for template, _ in _chosen(each)}) for each in self.components.values())
 
     def templates(self) -> dict[str, tuple[LogTemplate, ...]]:
         """By component, those with a series."""
         names = sorted(self.components)
         return {name: tuple(template for template, _ in _chosen(self.components[name])) for name in names}
 
-    def metrics(self, first: int, last: int, step_ms: int, phase_ms: int) -> pd.DataFrame:
+    def metrics(self, steps: IntArray, step_ms: int, phase_ms: int) -> pd.DataFrame:
         """The normal form over these steps, sorted."""
         series: list[tuple[str, str, npt.NDArray[np.float64]]] = []
         for name in sorted(self.components):
@@ -137,22 +142,22 @@ class Counts:
             for key, count in own.counts.items():
                 total[key >> _SHIFT] += count
             rates = {LINES: total, ERRORS: own.errors, NEW: own.new, **_of_templates(own)}
-            series += [
-                (name, metric, _laid_out(rates[metric], first, last) / (step_ms / 1000)) for metric in sorted(rates)
-            ]
-        count = last - first + 1
-        times = (np.arange(first, last + 1, dtype=np.int64) * step_ms + phase_ms).astype("datetime64[ms]")
-        labels = [np.repeat(np.arange(len(series)), count)]
-        components = pd.Series(np.array([each[0] for each in series], dtype=object)[labels[0]])
-        metrics = pd.Series(np.array([each[1] for each in series], dtype=object)[labels[0]])
+            series += [(name, metric, _laid_out(rates[metric], steps) / (step_ms / 1000)) for metric in sorted(rates)]
+        times = (steps * step_ms + phase_ms).astype("datetime64[ms]")
         return pd.DataFrame(
             {
                 "timestamp": pd.DatetimeIndex(np.tile(times, len(series))).tz_localize("UTC"),
-                "component": as_categories(components),
-                "metric": as_categories(metrics),
+                "component": _repeated([each[0] for each in series], len(steps)),
+                "metric": _repeated([each[1] for each in series], len(steps)),
                 "value": np.concatenate([each[2] for each in series]) if series else np.empty(0),
             }
         )
+
+
+def _repeated(names: list[str], times: int) -> pd.Categorical:
+    """Each name so many times in a row; kept once, in alphabetical order."""
+    known = as_categories(pd.Series(names, dtype=object))
+    return pd.Categorical.from_codes(np.repeat(known.codes, times), dtype=known.dtype)
 
 
 def _steps(counts: ComponentCounts) -> set[int]:
@@ -178,9 +183,11 @@ def _of_templates(counts: ComponentCounts) -> dict[str, Counter[int]]:
     return found
 
 
-def _laid_out(counts: Counter[int], first: int, last: int) -> npt.NDArray[np.float64]:
-    laid = np.zeros(last - first + 1)
-    for step, count in counts.items():
-        if first <= step <= last:
-            laid[step - first] = count
+def _laid_out(counts: Counter[int], steps: IntArray) -> npt.NDArray[np.float64]:
+    laid = np.zeros(len(steps))
+    if counts:
+        own = np.fromiter(counts, dtype=np.int64, count=len(counts))
+        at = np.searchsorted(steps, own)
+        there = (at < len(steps)) & (steps[np.minimum(at, len(steps) - 1)] == own)
+        laid[at[there]] = np.fromiter(counts.values(), dtype=float, count=len(counts))[there]
     return laid

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from chaosprsa.errors import InvalidHistory
-from chaosprsa.history.frame import COLUMNS, History, as_categories
+from chaosprsa.history import holes
+from chaosprsa.history.frame import COLUMNS, SPARSEST, History, as_categories
 from chaosprsa.history.json_values import json_values
-from chaosprsa.history.log_counts import LINES, MOST_STEPS, Counts
+from chaosprsa.history.log_counts import LINES, MOST_ROWS, Counts
 from chaosprsa.history.log_lines import line_blocks
 from chaosprsa.history.log_records import (
     Record,
@@ -32,6 +34,7 @@ from chaosprsa.history.reports import Mendings
 from chaosprsa.history.texts import read_text
 from chaosprsa.types import LogTemplate
 
+IntArray = npt.NDArray[np.int64]
 EXPORT_LIMIT = 1 << 28  # bytes of a Loki export; logcli --output=jsonl writes lines, which have no limit
 LEAST_COVER = 0.05  # share of the metrics' time that logs must cover for series: of less nothing can be learned
 TIMELESS = "log lines have no time, nor has a line before them; they were left out"
@@ -85,8 +88,24 @@ class _Reading:
             counts.add((seconds - self.phase_s) // self.step_s + 1, text)
         return component, seconds
 
-    def metrics(self, first: int, last: int) -> pd.DataFrame:
-        return self.counts.metrics(first, last, self.step_s * 1000, self.phase_s * 1000)
+    def metrics(self, steps: IntArray) -> pd.DataFrame:
+        return self.counts.metrics(steps, self.step_s * 1000, self.phase_s * 1000)
+
+    def covered(self) -> tuple[list[IntArray], tuple[str, ...]]:
+        """The first and last step of each time in which somebody wrote, without what only a jumped clock can have."""
+        step_ms = self.step_s * 1000
+        parts = holes.parts(self.counts.steps() * step_ms, step_ms)
+        main = max(range(len(parts)), key=lambda place: (len(parts[place]), place))
+        jumps = [part for place, part in enumerate(parts) if place != main and holes.is_jump(part)]
+        kept = [part for place, part in enumerate(parts) if place == main or not holes.is_jump(part)]
+        notes = [
+            f"lines of {pd.Timestamp(int(jump[0]), unit='ms'):%Y-%m-%d %H:%M} UTC lie far from all others: a clock had "
+            "jumped; they were dropped"
+            for jump in jumps
+        ]
+        if len(kept) > 1:
+            notes.append(f"nobody wrote anything in {len(kept) - 1} silences of months: holes that stay holes")
+        return [part[[0, -1]] // step_ms for part in kept], tuple(notes)
 
     def notes(self, name: str) -> tuple[str, ...]:
         counted = (
@@ -141,9 +160,10 @@ def _counted(history: History, reading: _Reading, name: str) -> History:
 
 def _rows(history: History, reading: _Reading, name: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The metrics over the time that logs and metrics share; of logs alone, over theirs. And what is to be said."""
-    first, last = reading.counts.span()
     if not len(history.metrics):
-        return _alone(reading, first, last, name)
+        return _alone(reading, name)
+    steps = reading.counts.steps()
+    first, last = int(steps[0]), int(steps[-1])
     begin, end = (int(time.timestamp()) for time in (history.window.start, history.window.end))
     low, high = -(-(begin - reading.phase_s) // reading.step_s), (end - reading.phase_s) // reading.step_s - 1
     inside = min(last, high) - max(first, low) + 1
@@ -151,19 +171,23 @@ def _rows(history: History, reading: _Reading, name: str) -> tuple[pd.DataFrame,
         share = max(inside, 0) / (high - low + 1)
         note = f"{name}: logs cover {share:.1%} of the metrics' time; only their templates are used, no rates"
         return history.metrics[:0], (note,)
-    return reading.metrics(max(first, low), min(last, high)), ()
+    return reading.metrics(np.arange(max(first, low), min(last, high) + 1)), ()
 
 
-def _alone(reading: _Reading, first: int, last: int, name: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """At a longer step where there would be too many."""
-    factor = -(-(last - first + 1) // MOST_STEPS)
-    if factor == 1:
-        return reading.metrics(first, last), ()
-    for each in reading.counts.components.values():
-        each.coarsen(factor)
-    reading.step_s *= factor
-    note = f"{name}: log lines are far apart; they were counted every {reading.step_s} s"
-    return reading.metrics(*reading.counts.span()), (note,)
+def _alone(reading: _Reading, name: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """At a longer step where there would be too many rows, or no grid could hold the first line and the last."""
+    spans, notes = reading.covered()
+    count = sum(int(last - first) + 1 for first, last in spans)
+    apart = int(spans[-1][1] - spans[0][0]) + 1
+    factor = max(-(-count * reading.counts.series // MOST_ROWS), -(-apart // SPARSEST[0]))
+    if factor > 1:
+        for each in reading.counts.components.values():
+            each.coarsen(factor)
+        reading.step_s *= factor
+        notes += (f"log lines are far apart; they were counted every {reading.step_s} s",)
+    wide = [-(-span // factor) for span in spans]
+    steps = np.unique(np.concatenate([np.arange(first, last + 1) for first, last in wide]))
+    return reading.metrics(steps), tuple(f"{name}: {note}" for note in notes)
 
 
 def _with_rows(metrics: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -182,4 +182,4 @@ def _precursors(history: History, normals: Normals, seed: int) -> tuple[Precurso
         model = PrecursorModel(seed=seed).fit(history, normals)
     except NotEnoughHistory as reason:
         return None, (f"no precursors: {reason}",)
-    return model, (f"precursors, {model.in_words()}",)
+    return model, (f"precursors: {model.in_words()}",)

@@ -41,12 +41,13 @@ def render_backtest(found: Backtest, namespace: str) -> str:
 
 def verdicts(found: Backtest) -> tuple[str, ...]:
     """In a line each: what did better than counting, what did not, and whether its intervals kept their word."""
-    lines = [_load_verdict(found.load)] if found.load else ["Load: no component had enough samples to be judged."]
+    lines = [_shortened(found)] if found.horizon_s < found.asked_s else []
+    lines.append(_load_verdict(found.load) if found.load else "Load: no component had enough samples to be judged.")
     if found.incidents is None:
         return (*lines, "Incidents: too few to be judged.")
     judged = found.incidents
-    lines.append(_incident_verdict("An incident anywhere", judged.anywhere))
-    lines.append(_incident_verdict("An incident of a component", judged.by_component))
+    lines.append(_incident_verdict("An incident anywhere", judged.anywhere, judged.base_rate))
+    lines.append(_incident_verdict("An incident of a component", judged.by_component, judged.component_base_rate))
     gain = judged.log_likelihood - judged.poisson_log_likelihood
     better = "more" if gain > 0 else "less"
     lines.append(f"Each incident was {words.number(abs(gain))} nats {better} likely than a constant rate has it.")
@@ -54,18 +55,26 @@ def verdicts(found: Backtest) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _shortened(found: Backtest) -> str:
+    followed, asked = words.seconds(found.horizon_s), words.seconds(found.asked_s)
+    why = "the history has no more after each origin. Fewer --origins leave more."
+    return f"Each forecast was followed for {followed}, not {asked} as asked: {why}"
+
+
 def _load_verdict(loads: Sequence[LoadBacktest]) -> str:
     beaten = sum(all(each.scores[MODEL_FIRST].pinball <= other.pinball for other in each.scores[1:]) for each in loads)
     covered = sorted(each.scores[MODEL_FIRST].coverage for each in loads)
     middle = covered[len(covered) // 2]
-    kept = "keep their word" if KEPT[0] <= middle <= KEPT[1] else "do not keep their word"
+    kept = "keep their word" if KEPT[0] <= middle <= KEPT[1] else "are too " + ("wide" if middle > 0.9 else "narrow")
     return (
         f"Load: better than every naive forecast at {beaten} of {words.plural(len(loads), 'component')}; its 90 % "
         f"intervals held {words.share(middle)} of the samples (median), so they {kept}."
     )
 
 
-def _incident_verdict(what: str, scores: Sequence[IncidentScore]) -> str:
+def _incident_verdict(what: str, scores: Sequence[IncidentScore], base_rate: float) -> str:
+    if not base_rate:
+        return f"{what}: nothing happened in the time that was judged, so there is little to tell forecasts apart by."
     model, others = scores[MODEL_FIRST], scores[1:]
     best = min(others, key=lambda each: each.brier)
     gain = 1 - model.brier / best.brier if best.brier > 0 else 0.0

@@ -100,13 +100,14 @@ class IncidentBacktest:
 class Backtest:
     """Rolling origins over one history: at each, the models saw only what lay before it.
 
-    horizon_s: how far each forecast was followed. incidents: None where there were too few, and notes say so.
-    precursors: one sentence.
+    horizon_s: how far each forecast was followed, at most asked_s; less where the history ends sooner. incidents: None
+    where there were too few, and notes say so. precursors: one sentence.
     """
 
     window: Window
     origins: tuple[datetime, ...]
     horizon_s: float
+    asked_s: float
     load: tuple[LoadBacktest, ...]
     incidents: IncidentBacktest | None
     precursors: str

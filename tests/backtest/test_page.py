@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -75,6 +76,26 @@ def test_the_verdicts_say_better_and_worse_as_the_figures_do(found):
     told = next(line for line in lines if line.startswith("An incident anywhere"))
     assert ("better" in told) == (model.brier < best.brier)
     assert best.method in told
+
+
+def test_a_horizon_that_the_history_shortens_is_said(found):
+    assert not any("as asked" in line for line in verdicts(found))
+    line = verdicts(replace(found, horizon_s=3600.0, asked_s=86_400.0))[0]
+    assert line.startswith("Each forecast was followed for 1 h, not 24 h as asked")
+
+
+@pytest.mark.parametrize(("coverage", "said"), [(0.99, "too wide"), (0.6, "too narrow"), (0.9, "keep their word")])
+def test_intervals_are_said_to_be_too_wide_or_too_narrow(found, coverage, said):
+    scores = (replace(found.load[0].scores[0], coverage=coverage), *found.load[0].scores[1:])
+    changed = replace(found, load=(replace(found.load[0], scores=scores),))
+    assert said in next(line for line in verdicts(changed) if line.startswith("Load"))
+
+
+def test_where_nothing_happened_no_average_precision_is_given(found):
+    quiet = replace(found, incidents=replace(found.incidents, base_rate=0.0))
+    assert "nothing happened" in next(line for line in verdicts(quiet) if line.startswith("An incident anywhere"))
+    assert '<td class="r">nothing happened</td>' in render_backtest(quiet, "shop")
+    assert "nothing happened" not in render_backtest(found, "shop")
 
 
 def test_the_same_seed_has_the_same_figures(found):

@@ -199,11 +199,26 @@ def test_times_from_the_future_and_lines_without_any_are_left_out_and_counted(tm
     assert len(history.grid) == 1
 
 
-def test_lines_years_apart_are_counted_at_a_longer_step(tmp_path):
-    history = read(logged(tmp_path / "cart.log", ["1971-01-01T00:00:00Z a", "2026-01-01T00:00:00Z a"]))
-    assert len(history.grid) <= 50_001
+def test_lines_of_years_are_counted_at_a_longer_step(tmp_path):
+    weeks = pd.date_range("2016-01-01", periods=500, freq="7D", tz="UTC")
+    history = read(logged(tmp_path / "cart.log", [f"{week:%Y-%m-%dT%H:%M:%SZ} a" for week in weeks]))
+    assert len(history.metrics) <= 1_000_000  # it once took a gigabyte to learn from twelve thousand lines
+    assert float(history.table("log_lines_per_s")["cart"].sum() * history.step_s) == pytest.approx(500)
     assert any("counted every" in note for note in history.notes)
-    assert float(history.table("log_lines_per_s")["cart"].sum() * history.step_s) == pytest.approx(2)
+
+
+def test_lines_of_a_clock_that_was_never_set_are_dropped(tmp_path):
+    history = read(logged(tmp_path / "cart.log", ["1971-01-01T00:00:00Z a", "2026-01-01T00:00:00Z a"]))
+    assert len(history.grid) == 1
+    assert any("a clock had jumped" in note for note in history.notes)
+
+
+def test_logs_of_two_times_years_apart_both_count_with_a_hole_between_them(tmp_path):
+    lines = [f"{year}-01-01T{at // 60:02}:{at % 60:02}:00Z a" for year in (2016, 2025) for at in range(600)]
+    history = read(logged(tmp_path / "cart.log", lines))
+    assert float(history.table("log_lines_per_s")["cart"].sum() * history.step_s) == pytest.approx(1200)
+    assert len(history.metrics) < 200
+    assert any("silences of months" in note for note in history.notes)
 
 
 def test_a_truncated_gzip_and_a_missing_file_are_refused(tmp_path):

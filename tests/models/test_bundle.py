@@ -181,7 +181,7 @@ def test_one_component_without_incidents_makes_a_bundle(announced):
     assert bundle.topology.entry == "cart"
     assert bundle.entry_rate(np.array([0.0])).mean[0] > 0
     assert 0 < bundle.incidents.rate_per_day() < 0.5
-    assert any("precursors need at least 15 incidents" in note for note in bundle.notes)
+    assert any("precursors: they need at least 15 incidents" in note for note in bundle.notes)
 
 
 def test_two_rows_are_too_short_and_the_message_says_how_short(announced):
