@@ -30,7 +30,6 @@ from chaosprsa.twin import Capacity, Parameters, Twin, simulate
 from chaosprsa.twin.course import Course, Part
 from chaosprsa.twin.exact.from_twin import network_of
 from chaosprsa.twin.exact.simulation import Simulation
-from chaosprsa.twin.queueing import time_exceeded
 from chaosprsa.types import Edge, Topology
 
 FloatArray = npt.NDArray[np.float64]
@@ -236,7 +235,7 @@ def fluid(case: Case, load_per_s: FloatArray) -> tuple[FloatArray, FloatArray]:
     course = Course(np.full((steps, 1), WINDOW_S), load_per_s[:, None], np.full(steps, Part.BEFORE))
     known = Parameters(*(getattr(case.twin.nominal, name)[None] for name in Parameters.__slots__))
     trace = simulate(case.twin, case.capacity, known, quiet(1, services), course)
-    return trace.mean_s[:, 0], time_exceeded(0.01, trace.mean_s, trace.variance_s2)[:, 0]
+    return trace.mean_s[:, 0], trace.law().exceeded(0.01)[:, 0]
 
 
 def surge_rows(case: Case, given: argparse.Namespace) -> list[Row]:

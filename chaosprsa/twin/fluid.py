@@ -2,8 +2,10 @@
 
 In each step a pod with N requests gains arrivals and loses u L dt / D of them, where u is the utilisation at which a
 steady pod would hold N (the pointwise stationary fluid flow approximation: Wang, Tipper and Banerjee 1996; exact in a
-steady state, a fluid queue in overload). The step is implicit, so any step length is stable. Services hand their
-throughput to their callees with a step's delay.
+steady state, a fluid queue in overload). The step is implicit, so any step length is stable; callers come before their
+callees, so that a step's throughput reaches all of them. The time of an answer given in a step follows from the ages of
+the requests in the pod (ages), spread by what chance does to the level: its variance by the linear-noise approximation
+(van Kampen 1961) against that of a steady state, whose slowdown is known (queueing). Times add up along calls (along).
 
 Not modelled: contention between pods of one node, retries, work wasted on requests whose callers gave up, the growing
 pause of a crash loop.
@@ -13,13 +15,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chaosprsa.twin.ages import Ages, aged
+from chaosprsa.twin.along import Along, Own
 from chaosprsa.twin.course import Course, Effects, Part
 from chaosprsa.twin.graph import CallGraph
 from chaosprsa.twin.parameters import Parameters, Twin
-from chaosprsa.twin.queueing import Floats, jobs, jobs_split, share_above, sharing_variance
+from chaosprsa.twin.queueing import Floats, jobs, jobs_split, slowdown_cv2
+from chaosprsa.twin.tails import Law
 
 _TINY = 1e-9
 PEAK_DEVIATIONS = 5.0  # a geometric number is above this in about one of 400 looks; a pod dies at the first
+_MOST_SLOWDOWN = 1.0  # its squared coefficient of variation: a geometric level's at saturation
+_MOVED = 0.02  # utilisation: where it moves by more in a step, the split of levels is worked out anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Shape (steps, environments): the time of an answer at one service, its variance, the share that fails, arrivals.
+    """Shape (steps, environments): cumulants of the time of answers at one service, the share that fails, arrivals.
 
     pressure: offered load over capacity at the fullest service, or memory needed over its limit where that is above.
     utilisation: shape (environments, services), mean.
@@ -41,81 +48,136 @@ class Trace:
 
     mean_s: Floats
     variance_s2: Floats
+    third_s3: Floats
     failed: Floats
     arrivals: Floats
     pressure: Floats
     utilisation: Floats
 
+    def law(self, steps: np.ndarray | slice = slice(None)) -> Law:
+        """The law of answers' times in these steps."""
+        return Law.of(self.mean_s[steps], self.variance_s2[steps], self.third_s3[steps])
+
 
 @dataclass(slots=True)
 class _State:
-    """Levels between steps, shape (environments, services)."""
+    """Levels between steps, shape (services, environments)."""
 
     queue: Floats  # requests at all pods
     utilisation: Floats
     carried: Floats  # answers a second
     down_s: Floats  # until pods that ran out of memory serve again
+    variance: Floats  # of the number in a pod
+    ages: Ages  # of the requests in a pod
+    split: tuple[Floats, Floats]  # jobs_split at the utilisation
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What a step did, a pod each: requests before and after, that came and that went; drain: most that could go."""
+
+    before: Floats
+    after: Floats
+    came: Floats
+    went: Floats
+    drain: Floats
+    utilisation_before: Floats
+    dropped: Floats  # at all pods
+    usual: Floats  # the level's variance, were it steady
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A step, shape (environments,): cumulants of answers' times at one service, failed share, fullest service."""
+
+    mean_s: Floats
+    variance_s2: Floats
+    third_s3: Floats
+    failed: Floats
+    pressure: Floats
 
 
 class Fluid:
-    """One run: what is fixed, and the state that steps through it."""
+    """One run: what is fixed, and the state that steps through it. Inside, rows are services."""
 
     def __init__(
-        self, twin: Twin, capacity: Capacity, parameters: Parameters, effects: Effects, course: Course
+        self,
+        twin: Twin,
+        capacity: Capacity,
+        parameters: Parameters,
+        effects: Effects,
+        course: Course,
+        target: int | None = None,
     ) -> None:
         self._graph: CallGraph = twin.graph
-        self._twin, self._capacity, self._parameters = twin, capacity, parameters
-        self._effects, self._course = effects, course
-        self._waits = self._graph.waits.T
-        inverse, chance = self._graph.spreads
-        self._spread, self._chance = inverse.T, chance.T
-        self._visits = self._graph.visits
-        self._killed = _pods(effects.killed, capacity.replicas)
-        self._lost = _pods(effects.lost, capacity.replicas)
+        self._target = twin.graph.entry if target is None else target
+        self._twin, self._course = twin, course
+        self._capacity = Capacity(*_rows(capacity, Capacity.__slots__))
+        self._parameters = Parameters(*_rows(parameters, Parameters.__slots__))
+        self._effects = Effects(*_rows(effects, Effects.__slots__))
+        self._along = Along(twin.graph, self._target)
+        self._below = [(at, np.flatnonzero(twin.graph.calls[:, at])) for at in reversed(twin.graph.order)]
+        replicas = self._capacity.replicas
+        self._killed = _pods(self._effects.killed, replicas)
+        self._lost = _pods(self._effects.lost, replicas)
         self._losing = bool(self._killed.any() or self._lost.any())
-        self._since_start_s = np.zeros(capacity.replicas.shape)
-        self._since_end_s = np.zeros(capacity.replicas.shape)
+        self._since_start_s = np.zeros(replicas.shape)
+        self._since_end_s = np.zeros(replicas.shape)
         self._begun = False
         self._state = self._steady()
 
+    @property
+    def utilisation(self) -> Floats:
+        """Shape (environments, services), of the step just played."""
+        return self._state.utilisation.T
+
+    @property
+    def carried(self) -> Floats:
+        """Shape (environments, services), answers a second in the step just played."""
+        return self._state.carried.T
+
+    def allot(self, capacity: Capacity, effects: Effects) -> None:
+        """What holds from the next step on, for who scales while it runs; pods that start or die are then theirs."""
+        self._capacity = Capacity(*_rows(capacity, Capacity.__slots__))
+        self._effects = Effects(*_rows(effects, Effects.__slots__))
+
     def _steady(self) -> _State:
         """As it is after a long time without a fault, or near saturation where there is no such state."""
-        flow = self._course.load_per_s[0][:, None] * self._visits
+        flow = self._course.load_per_s[0] * self._graph.visits[:, None]
         capacity, demand = self._capacity, self._parameters.demand_s
         pods = np.maximum(capacity.replicas, _TINY)
         used = np.minimum(flow * demand / (pods * capacity.cores), 0.98)
+        level = jobs(used, capacity.cores)
+        carried = used * capacity.cores / demand
+        kappa, beta = jobs_split(used, capacity.cores)
         return _State(
-            queue=pods * jobs(used, capacity.cores),
+            queue=pods * level,
             utilisation=used,
-            carried=used * pods * capacity.cores / demand,
+            carried=carried * pods,
             down_s=np.zeros(pods.shape),
+            variance=used * (kappa + beta / (1.0 - used) ** 2),
+            ages=Ages.steady(level / np.maximum(carried, _TINY)),
+            split=(kappa, beta),
         )
 
-    def step(self, number: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """(mean s, variance s², failed share, utilisation, pressure), each of shape (environments, services)."""
-        step_s = np.maximum(self._course.step_s[number][:, None], _TINY)
+    def step(self, number: int) -> Seen:
+        """Play one step of the course."""
+        step_s = np.maximum(self._course.step_s[number], _TINY)
         faulty = self._course.part[number] in (Part.FAULT, Part.LASTING)
         ready, refused = self._ready(step_s, faulty)
         cores = self._capacity.cores * self._effects.cpu_left if faulty else self._capacity.cores
-        flow = self._flow(number, faulty)
-        served = flow * (1.0 - refused)
-        sojourn, dropped = self._serve(step_s, ready, cores, served)
-        mean, variance = self._times(sojourn, cores, faulty)
+        load = self._course.load_per_s[number] * (self._effects.surge if faulty else 1.0)
+        flow, served = self._serve(step_s, ready, cores, load, refused)
+        mean, variance, third = self._along.total(self._own(step_s, cores, served, faulty))
+        mean = np.minimum(mean, self._twin.timeout_s)
         burst, full = self._remember(step_s, ready, mean, faulty)
-        lost = refused + (dropped + burst) / np.maximum(flow * step_s, _TINY)
+        lost = refused + (served.dropped + burst) / np.maximum(flow * step_s, _TINY)
         own = 1.0 - (1.0 - np.minimum(lost, 1.0)) * (1.0 - self._parameters.error_share)
         if faulty:
             own = 1.0 - (1.0 - own) * (1.0 - self._effects.failing)
         pressure = np.maximum(flow * self._parameters.demand_s / np.maximum(ready * cores, _TINY), full)
-        failed = self._graph.failing(own) if own.any() else own
-        return mean, variance, failed, self._state.utilisation, pressure
-
-    def _flow(self, number: int, faulty: bool) -> Floats:
-        """Arrivals a second at every service: from users, and from what callers get done."""
-        load = self._course.load_per_s[number] * (self._effects.surge if faulty else 1.0)
-        flow: Floats = self._state.carried @ self._graph.calls
-        flow[:, self._graph.entry] += load
-        return flow
+        failed = self._graph.failing(own.T)[:, self._target] if own.any() else own[self._target]
+        return Seen(mean, variance, third, failed, pressure.max(axis=0))
 
     def _ready(self, step_s: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """(pods that serve, averaged over the step; share of the step without any)."""
@@ -142,36 +204,89 @@ class Fluid:
         """Share of the step in which pods that went then are not back yet."""
         return np.minimum(np.maximum((self._parameters.start_delay_s - since_s) / step_s, 0.0), 1.0)
 
-    def _serve(self, step_s: Floats, ready: Floats, cores: Floats, served: Floats) -> tuple[Floats, Floats]:
-        """One implicit step. (seconds in a pod, requests given up on.) Updates queue, utilisation and throughput."""
-        state, demand = self._state, self._parameters.demand_s
-        pods = np.maximum(ready, _TINY)
-        alive = ready > 1e-6
-        level = (state.queue + step_s * served) / pods
-        drain = step_s * cores / demand
-        used = state.utilisation
-        kappa, beta = jobs_split(used, cores)  # at the step before: the split hardly moves with the utilisation
-        slope = kappa + drain
-        middle = slope + beta + level
-        used = 2.0 * level / (middle + np.sqrt(np.maximum(middle * middle - 4.0 * slope * level, 0.0)))
-        used = np.minimum(np.maximum(used, _TINY), 1.0 - 1e-12)
-        held = np.maximum(level - drain * used, 0.0)
-        most = self._twin.timeout_s * used * cores / demand
+    def _serve(
+        self, step_s: Floats, ready: Floats, cores: Floats, load: Floats, refused: Floats
+    ) -> tuple[Floats, _Served]:
+        """One implicit step: arrivals a second at every service, and what became of them. Updates the levels."""
+        state = self._state
+        pods, alive = np.maximum(ready, _TINY), ready > 1e-6
+        rate = cores / self._parameters.demand_s
+        drain, before, used_before = step_s * rate, state.queue / pods, state.utilisation
+        passing = (1.0 - refused) * step_s / pods
+        split = state.split  # of the step before: it hardly moves with the utilisation
+        flow, used, level = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
+        if cores.max() > 1.0 and np.abs(used - used_before).max() > _MOVED:
+            split = jobs_split(used, cores)
+            flow, used, level = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
+        state.split = jobs_split(used, cores)
+        went = drain * used
+        held = np.maximum(level - went, 0.0)
+        most = self._twin.timeout_s * used * rate
         dropped = np.where(alive, np.maximum(held - most, 0.0) * pods, state.queue)
         held = np.minimum(held, most)
+        came = np.where(alive, flow * passing, 0.0)
+        steep = state.split[0] + state.split[1] / (1.0 - used) ** 2
+        state.variance = (state.variance + came + went) / (1.0 + 2.0 * drain / steep)
         state.queue = np.where(alive, held * pods, 0.0)
         state.utilisation = np.where(alive, used, 0.0)
-        state.carried = np.where(alive, used * cores * pods / demand, 0.0)
-        return np.where(alive, held * demand / (used * cores), 0.0), dropped
+        return flow, _Served(before, held, came, went, drain, used_before, dropped, used * steep)
 
-    def _times(self, sojourn: Floats, cores: Floats, faulty: bool) -> tuple[Floats, Floats]:
-        """Mean and variance of an answer at every service, its callees' included."""
-        parameters, cv2 = self._parameters, self._twin.work_cv2
-        alone = parameters.demand_s / np.minimum(cores, 1.0)
-        own = sojourn + parameters.wait_s + (self._effects.slower_s if faulty else 0.0)
-        varied = sharing_variance(sojourn, alone, cv2) + cv2 * parameters.wait_s**2
-        mean = np.minimum(own @ self._waits, self._twin.timeout_s)
-        return mean, (varied + mean**2 @ self._chance) @ self._spread
+    def _passed_on(
+        self,
+        load: Floats,
+        before: Floats,
+        passing: Floats,
+        drain: Floats,
+        split: tuple[Floats, Floats],
+        alive: np.ndarray,
+        rate: Floats,
+    ) -> tuple[Floats, Floats, Floats]:
+        """(arrivals a second, utilisation, level with all arrivals in it), callers before callees. Updates carried."""
+        carried, calls = self._state.carried, self._graph.calls
+        flow, used, level = (np.zeros(drain.shape) for _ in range(3))
+        slope = split[0] + drain
+        rest, four, most = slope + split[1], 4.0 * slope, np.where(alive, rate, 0.0)
+        for at, callers in self._below:
+            arriving = flow[at]
+            for caller in callers:
+                arriving += calls[caller, at] * carried[caller]
+            if at == self._graph.entry:
+                arriving += load
+            full = level[at]
+            full += before[at] + passing[at] * arriving
+            middle = rest[at] + full
+            found = 2.0 * full / (middle + np.sqrt(np.maximum(middle * middle - four[at] * full, 0.0)))
+            np.minimum(np.maximum(found, _TINY), 1.0 - 1e-12, out=used[at])
+            np.multiply(used[at], most[at], out=carried[at])
+        return flow, used, level
+
+    def _own(self, step_s: Floats, cores: Floats, served: _Served, faulty: bool) -> Own:
+        """Cumulants of what an answer takes at every service itself."""
+        parameters, cv2, state = self._parameters, self._twin.work_cv2, self._state
+        early = _lasting(served)
+        state.ages, ages = aged(state.ages, early, served.after, served.came, step_s)
+        state.ages, ages = state.ages.within(self._twin.timeout_s), ages.within(self._twin.timeout_s)
+        sojourn = np.maximum(ages.first, _TINY)
+        used = state.utilisation
+        steady = served.after * parameters.demand_s / np.maximum(used * cores, _TINY)
+        slow = slowdown_cv2(steady, parameters.demand_s / np.minimum(cores, 1.0), cores)
+        together = slow * (1.0 - used) / ((2.0 - 1.38 * used) * np.maximum(self._capacity.replicas, 1.0))
+        slow = np.minimum(slow * state.variance / np.maximum(served.usual, _TINY), _MOST_SLOWDOWN)
+        square = sojourn * sojourn
+        aging = np.maximum(ages.second / square - 1.0, 0.0)
+        work = cv2 * aging
+        cube = ages.third / (square * sojourn) * (1.0 + work) * (1.0 + 2.0 * work) / ((1.0 + aging) * (1.0 + 2 * aging))
+        second = (1.0 + work) * (1.0 + slow)
+        third = cube * (1.0 + slow) * (1.0 + 2.0 * slow)
+        wait = parameters.wait_s
+        return Own(
+            mean_s=sojourn + wait + (self._effects.slower_s if faulty else 0.0),
+            variance_s2=square * (second - 1.0) + cv2 * wait**2,
+            third_s3=square * sojourn * (third - 3.0 * second + 2.0) + 2.0 * cv2**2 * wait * wait * wait,
+            sojourn_s=sojourn,
+            together=together,
+            utilisation=used,
+        )
 
     def _remember(self, step_s: Floats, ready: Floats, mean: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """Memory: pods above their limit are killed and start again. (requests that die with them, used over limit)."""
@@ -188,6 +303,23 @@ class Fluid:
         return burst, np.where(used > limit, used / limit, 0.0)
 
 
+def _lasting(served: _Served) -> Floats:
+    """The level from which a straight line to the step's end has the step's mean: levels that settle soon hardly move.
+
+    The share of the step that the change took is the change over what the first rates would have made of it.
+    """
+    change = served.after - served.before
+    first = served.drain * served.utilisation_before
+    rate = served.came - np.where(change > 0, first + 0.9 * (served.went - first), first)
+    share = np.minimum(np.abs(change) / np.maximum(np.abs(rate), _TINY), 1.0)
+    return np.asarray(served.after - change * share, dtype=np.float64)
+
+
+def _rows(given: Capacity | Parameters | Effects, names: tuple[str, ...]) -> list[Floats]:
+    """Its arrays with services as rows."""
+    return [np.ascontiguousarray(getattr(given, name).T) for name in names]
+
+
 def _pods(share: Floats, replicas: Floats) -> Floats:
     """Whole pods, at least one where any share is."""
     pods: Floats = np.where(share > 0, np.clip(np.round(share * replicas), 1.0, None), 0.0)
@@ -201,21 +333,21 @@ def simulate(
 
     Answers slower than the twin's timeout count as failed.
     """
-    fluid = Fluid(twin, capacity, parameters, effects, course)
-    at = twin.graph.entry if target is None else target
+    fluid = Fluid(twin, capacity, parameters, effects, course, target)
     shape = course.step_s.shape
-    mean, variance, failed, pressure = (np.empty(shape) for _ in range(4))
+    mean, variance, third, failed, pressure = (np.empty(shape) for _ in range(5))
     used = np.zeros(capacity.replicas.shape)
     for number in range(shape[0]):
-        means, variances, failures, utilisation, pressures = fluid.step(number)
-        mean[number], variance[number], failed[number] = means[:, at], variances[:, at], failures[:, at]
-        pressure[number] = pressures.max(axis=1)
-        used += utilisation * course.step_s[number][:, None]
-    late = share_above(twin.timeout_s, mean, variance)
+        seen = fluid.step(number)
+        mean[number], variance[number], third[number] = seen.mean_s, seen.variance_s2, seen.third_s3
+        failed[number], pressure[number] = seen.failed, seen.pressure
+        used += fluid.utilisation * course.step_s[number][:, None]
+    late = Law.of(mean, variance, third).above(twin.timeout_s)
     faulty = np.isin(course.part, (Part.FAULT, Part.LASTING))[:, None]
     return Trace(
         mean_s=mean,
         variance_s2=variance,
+        third_s3=third,
         failed=1.0 - (1.0 - failed) * (1.0 - late),
         arrivals=course.load_per_s * course.step_s * np.where(faulty, effects.surge, 1.0),
         pressure=pressure,

@@ -6,7 +6,7 @@ import numpy as np
 
 from chaosprsa.twin.course import Course, Part
 from chaosprsa.twin.fluid import Trace
-from chaosprsa.twin.queueing import Floats, share_above
+from chaosprsa.twin.queueing import Floats
 from chaosprsa.types import Slo
 
 COARSE = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3, 2.5, 8.0)
@@ -55,8 +55,8 @@ def part_of(trace: Trace, steps: np.ndarray, slo: Slo, multiples: tuple[float, .
     total = np.maximum(weight.sum(axis=0), 1e-12)
     failed = (weight * trace.failed[steps]).sum(axis=0) / total
     slow = slo.latency_ms / 1000 * np.asarray(multiples)
-    mean, variance = trace.mean_s[steps], trace.variance_s2[steps]
-    above = np.stack([(weight * share_above(x, mean, variance)).sum(axis=0) / total for x in slow])
+    law = trace.law(steps)
+    above = np.stack([(weight * law.above(x)).sum(axis=0) / total for x in slow])
     return _crossing(above, slow, 1.0 - slo.latency_percentile / 100), failed
 
 

@@ -71,8 +71,7 @@ def replayed(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> tuple[PhasePa
 def spread_of_work(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> float | None:
     """The work's squared coefficient of variation that puts the percentile of quiet phases where users saw it.
 
-    Variances are linear in it and means don't depend on it, so two runs and a bisection on their sum do. None where
-    nothing was measured.
+    The percentile rises with it, so a bisection finds it. None where nothing was measured.
     """
     quiet = [
         (outcome, statistics.rate_per_s, statistics.latency_slo_ms / 1000)
@@ -87,12 +86,11 @@ def spread_of_work(twin: Twin, outcomes: Sequence[Outcome], slo: Slo) -> float |
     load = np.array([[rate for _, rate, _ in quiet]] * QUIET_STEPS)
     course = Course(step_s=np.ones(load.shape), load_per_s=load, part=np.full(QUIET_STEPS, Part.BEFORE))
     effects = effects_of([outcome.issue for outcome in trials], twin.graph.services, np.zeros(len(trials)))
-    even, usual = (_played(replace(twin, work_cv2=cv2), trials, slo, course, effects) for cv2 in (0.0, 1.0))
     measured = np.array([latency for _, _, latency in quiet])
     low, high = np.log(LEAST_CV2), np.log(MOST_CV2)
     for _ in range(16):
         cv2 = float(np.exp((low + high) / 2))
-        trace = replace(even, variance_s2=even.variance_s2 + cv2 * (usual.variance_s2 - even.variance_s2))
+        trace = _played(replace(twin, work_cv2=cv2), trials, slo, course, effects)
         latency, _ = part_of(trace, np.arange(QUIET_STEPS), slo, FINE)
         if np.median(latency / measured) < 1:
             low = np.log(cv2)

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import solve_banded
+from scipy.optimize import brentq
+from scipy.special import k1
 
-from chaosprsa.twin.queueing import jobs, share_above, sharing_variance, sojourn_s
+from chaosprsa.twin.queueing import jobs, slowdown_cv2, sojourn_s
+from chaosprsa.twin.tails import Law
 
 
 def one(*values):
@@ -43,18 +47,68 @@ def test_an_empty_pod_works_at_one_core_however_many_it_has():
 def test_sharing_spreads_answers_as_coffman_muntz_and_trotter_say():
     used = one(0.0, 0.5, 0.9)
     mean = 1 / (1 - used)
-    expected = (2 + used) / (2 - used) * mean**2
-    assert sharing_variance(mean, np.ones(3), 1.0) == pytest.approx(expected)
+    answers = (2 + used) / (2 - used)  # squared coefficient of variation; work's own is 1
+    assert 2 * (1 + slowdown_cv2(mean, np.ones(3), np.ones(3))) - 1 == pytest.approx(answers)
+
+
+def sojourn_moments(cores, used):
+    """E T and E T² of M/M/c-PS with work of 1: the chain of the number beside a request until it leaves."""
+    last = 1200
+    beside = np.arange(last + 1)
+    work = np.minimum(beside + 1, cores)
+    arrive = np.where(beside < last, cores * used, 0.0)
+    chain = np.zeros((3, last + 1))
+    chain[0, 1:], chain[1], chain[2, :-1] = -arrive[:-1], arrive + work, -(work * beside / (beside + 1))[1:]
+    first = solve_banded((1, 1), chain, np.ones(last + 1))
+    second = solve_banded((1, 1), chain, 2 * first)
+    found = np.cumsum(np.log(cores * used) - np.log(np.minimum(beside[1:], cores)))
+    weights = np.exp(np.concatenate([[0.0], found]) - max(found.max(), 0.0))
+    return (weights @ first) / weights.sum(), (weights @ second) / weights.sum()
+
+
+@pytest.mark.parametrize("cores", [1, 1.5, 2, 4, 7, 16])
+@pytest.mark.parametrize("used", [0.3, 0.6, 0.8, 0.95])
+def test_more_cores_spread_answers_as_the_chain_of_their_numbers_says(cores, used):
+    mean, square = sojourn_moments(cores, used)
+    assert sojourn_s(one(used), one(cores), one(1.0))[0] == pytest.approx(mean, rel=1e-6)
+    expected = square / mean**2 / 2 - 1
+    assert slowdown_cv2(one(mean), one(1.0), one(cores))[0] == pytest.approx(expected, abs=0.012)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01])
 def test_an_exponential_answer_has_its_own_percentiles(share):
-    assert share_above(-math.log(share), one(1.0), one(1.0))[0] == pytest.approx(share, rel=0.05)
+    law = Law.of(one(1.0), one(1.0), one(2.0))
+    assert law.above(-math.log(share))[0] == pytest.approx(share, rel=0.05)
+    assert law.exceeded(share)[0] == pytest.approx(-math.log(share), rel=0.02)
 
 
 def test_a_row_of_stages_has_erlangs_percentile():
     # Erlang of 4 stages, mean 1: its 99th percentile is 2.5113 (chi-squared tables: 20.090 / 8)
-    assert share_above(2.5113, one(1.0), one(0.25))[0] == pytest.approx(0.01, rel=0.03)
+    assert Law.of(one(1.0), one(0.25), one(0.125)).exceeded(0.01)[0] == pytest.approx(2.5113, rel=0.005)
+
+
+def test_work_times_a_slowdown_that_is_exponential_too_has_bessels_percentile():
+    # P(XY > t) = 2 sqrt(t) K1(2 sqrt(t)) for exponential X and Y; its cumulants are 1, 3, 26
+    time_s = brentq(lambda t: 2 * math.sqrt(t) * k1(2 * math.sqrt(t)) - 0.01, 1, 20)
+    assert Law.of(one(1.0), one(3.0), one(26.0)).exceeded(0.01)[0] == pytest.approx(time_s, rel=0.005)
+
+
+def test_ages_in_a_growing_crowd_are_bounded():
+    # (1 - a)² of a level that grew for 1 s from nothing is older than a: mean 1/3, variance 1/18, third cumulant 1/135
+    law = Law.of(one(1 / 3), one(1 / 18), one(1 / 135))
+    assert law.exceeded(0.01)[0] == pytest.approx(0.9, rel=1e-3)
+    assert law.above(0.5)[0] == pytest.approx(0.25, rel=1e-3)
+    assert law.above(1.01)[0] == 0
+
+
+@given(st.floats(1e-3, 10.0), st.floats(1e-3, 20.0), st.floats(0.5, 9.0), st.floats(0.001, 0.5))
+def test_a_law_is_a_law_whatever_its_cumulants(mean, wide, skew, share):
+    law = Law.of(one(mean), one(wide * mean**2), one(skew * wide**2 * mean**3))
+    times = [0.0, mean / 2, mean, 2 * mean, 8 * mean, math.inf]
+    above = [law.above(time)[0] for time in times]
+    assert all(0 <= value <= 1 for value in above)
+    assert above == sorted(above, reverse=True)
+    assert law.above(float(law.exceeded(share)[0]))[0] == pytest.approx(share, rel=0.01, abs=1e-4)
 
 
 @given(st.floats(0.05, 12.0), st.floats(0.01, 0.97), st.floats(0.001, 0.02))
