@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from chaosprsa.impacts import LEANS, Surroundings, sketch
@@ -83,3 +84,26 @@ def test_without_metrics_the_usual_values_stand_in(bundle):
     bare = replace(bundle, normals={}, load={}, felt=())
     told = predicted_impact(reckoning(bare), Fault.CPU_SQUEEZE, "catalogue", 0.5, 600.0, bundle.window.end)
     assert told.latency_ratio.low < told.latency_ratio.mid < told.latency_ratio.high
+
+
+def test_many_at_once_are_what_each_is_alone(bundle):
+    usual, when_s = reckoning(bundle), bundle.window.end.timestamp()
+    strengths = {Fault.DEPENDENCY_SLOW: 200.0, Fault.TRAFFIC_SURGE: 2.0}
+    surge = (Fault.TRAFFIC_SURGE, bundle.topology.entry, 1.7)
+    faults = [
+        ((fault, component, strengths.get(fault, 0.5)), *also)
+        for fault in Fault
+        for component in bundle.topology.services
+        for also in ((), (surge,), (surge, (Fault.POD_KILL, component, 0.5)))
+    ]
+    lasts, when = np.linspace(60, 6000, len(faults)), when_s + np.linspace(-3600, 86_400, len(faults))
+    alone = [usual.impacts([one], lasts[at : at + 1], when[at : at + 1])[0] for at, one in enumerate(faults)]
+    assert usual.impacts(faults, lasts, when) == alone
+
+
+def test_a_slow_answer_and_a_failing_one_together_are_slow_and_failing(bundle):
+    usual, component = reckoning(bundle), bundle.topology.services[1]
+    slow, failing = (Fault.DEPENDENCY_SLOW, component, 300.0), (Fault.DEPENDENCY_FAILING, component, 0.5)
+    first, second, both = usual.impacts([(slow,), (failing,), (slow, failing)], np.full(3, 600.0), np.full(3, np.nan))
+    assert both.latency_ratio.mid == first.latency_ratio.mid
+    assert both.error_share.mid == second.error_share.mid
