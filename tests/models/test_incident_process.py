@@ -54,7 +54,7 @@ def test_a_level_that_rose_for_months_is_believed_to_go_on_rather_than_to_fall_b
     found = SelfExciting.fit(times, 800.0)
     ahead = [len(found.simulate(800.0, 890.0, times, 0.0, rng)[0]) / 90 for _ in range(300)]
     assert 0.6 < np.mean(ahead) < 0.85
-    # A known rate of .8 leaves .8 - 1.64 sqrt(.8 / 90) = .64 at least and .95 at most: the level's own doubt adds to it.
+    # A known rate of .8 leaves .8 +- 1.64 sqrt(.8 / 90), .64 to .95: the level's own doubt adds to it.
     assert np.quantile(ahead, 0.05) < 0.6
     assert np.quantile(ahead, 0.95) > 0.95
 
