@@ -45,27 +45,56 @@ def allocation(given: ServiceAllocation) -> str:
 
 
 def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
-    """The weightiest, one for each component and fault; times in UTC."""
+    """The weightiest, one for each component and fault, edge cases apart; times in UTC."""
     from chaosprsa.selection import weightiest  # late: it imports numpy
 
-    rows = [
+    usual, edges = [[one for one in issues if bool(one.edge_case) == edge] for edge in (False, True)]
+    usual_table = table(
+        ("start (UTC)", "component", "fault", "severity", "likely", "latency", "errors"),
+        [
+            (*_what(issue), issue.severity.value, chance(issue.probability), *_felt(issue))
+            for issue in weightiest(usual, limit)
+        ],
+    )
+    if not edges:
+        return usual_table
+    edge_table = table(
         (
-            issue.start.strftime("%a %d %b %H:%M"),
-            issue.component,
-            issue.fault.value,
-            issue.severity.value,
-            _chance(issue.probability),
-            _ratio(issue.impact.latency_ratio),
-            f"{issue.impact.error_share.mid:.0%}",
-        )
-        for issue in weightiest(issues, limit)
-    ]
-    return table(("start (UTC)", "component", "fault", "severity", "likely", "latency", "errors"), rows)
+            "edge case, start (UTC)",
+            "component",
+            "fault",
+            "beyond",
+            "strength",
+            "plausible",
+            "novel",
+            "latency",
+            "errors",
+        ),
+        [_edge(issue) for issue in weightiest(edges, limit // 2)],
+    )
+    return f"{usual_table}\n\n{edge_table}" if usual else edge_table
 
 
-def _chance(probability: float) -> str:
-    """0.3% is not 0%."""
-    return f"{probability:.0%}" if probability >= 0.01 or not probability else f"{100 * probability:.1g}%"
+def _what(issue: SimulatedIssue) -> tuple[str, str, str]:
+    return f"{issue.start:%a %d %b %H:%M}", issue.component, issue.fault.value
+
+
+def _felt(issue: SimulatedIssue) -> tuple[str, str]:
+    return _ratio(issue.impact.latency_ratio), f"{issue.impact.error_share.mid:.0%}"
+
+
+def _edge(issue: SimulatedIssue) -> tuple[str, ...]:
+    """What is its own: how likely its component and fault are says nothing of a case beyond what was seen."""
+    kind = issue.edge_case.value if issue.edge_case else ""
+    strength = strength_in_words(issue.fault, issue.strength)
+    return (*_what(issue), kind, strength, f"{issue.plausibility:.2g}", f"{issue.novelty:.2f}", *_felt(issue))
+
+
+def chance(probability: float) -> str:
+    """12%, 0.3%, <0.01%: what may happen is never 0%."""
+    if probability >= 0.095 or not probability:
+        return f"{min(probability, 0.99) if probability < 1 else 1:.0%}"
+    return f"{100 * probability:.2g}%" if probability >= 1e-4 else "<0.01%"
 
 
 def told_apart(issues: Sequence[SimulatedIssue]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from chaosprsa.errors import require
 from chaosprsa.history.frame import EDGE, History
@@ -30,6 +31,7 @@ FASTEST, SLOWEST = 0.25, 2.0  # of the lowest and highest known percentile: wher
 REQUESTS = {RATE, "success_ratio", *QUANTILES}
 CONTAINERS = {"cpu_usage_cores", "cpu_limit_cores", "memory_bytes", "memory_limit_bytes", "replicas"}
 MOST_PODS = 50
+SAMPLED = 20  # steps that tell how large a file becomes
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -68,6 +70,21 @@ def openmetrics(history: History, namespace: str, label: str = "app", scrape_s: 
     yield from _containers(table, components, scrapes, namespace, own)
     yield from _others(table, scrapes, namespace, own)
     yield "# EOF\n"
+
+
+def size_of(history: History, namespace: str, label: str = "app", scrape_s: float = SCRAPE_S) -> int:
+    """About how many bytes `openmetrics` writes: those of a few steps, times the steps there are."""
+    require(scrape_s > 0, f"openmetrics: scrape_s is {scrape_s}, expected above 0")
+    steps = len(history.grid)
+    if not steps:
+        return 0
+    count = min(steps, SAMPLED)
+    since = history.grid[(steps - count) // 2]
+    rows = history.metrics["timestamp"]
+    part = ((rows >= since) & (rows < since + count * pd.Timedelta(seconds=history.step_s))).to_numpy()
+    few = History(metrics=history.metrics[part].reset_index(drop=True))
+    written = sum(len(piece) for piece in openmetrics(few, namespace, label, scrape_s))
+    return round(written * steps / max(len(few.grid), 1))
 
 
 def _table(history: History) -> Table:

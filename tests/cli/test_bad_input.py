@@ -1,5 +1,6 @@
 """Whatever is wrong: one message that says what, where and what to do; the right exit code; nothing half written."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -165,6 +166,20 @@ def test_one_component_and_no_incidents_still_give_issues(folder):
     assert folder.run("learn").exit_code == 0
     result = folder.run("issues", "--seed", "3", "--count", "5")
     assert result.exit_code == 0, result.output
+
+
+def test_telemetry_says_its_size_before_and_refuses_more_than_it_may_have(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    assert folder.run("issues", "--horizon", "24h", "--count", "3").exit_code == 0
+    before = folder.files()
+    refused(folder.run("telemetry", "--scrape", "1", "--most", "4"), 2, "MiB of OpenMetrics", "--scrape ", "--most ")
+    assert folder.files() == before
+    result = folder.run("telemetry", "--scrape", "30")
+    assert result.exit_code == 0, result.output
+    about = float(re.search(r"writing about (\d+) MiB", result.stderr)[1])
+    written = (folder.path / "issues" / "telemetry.openmetrics.txt").stat().st_size / 2**20
+    assert abs(about - written) <= max(1.0, 0.15 * written)
 
 
 def test_a_half_written_bundle(folder):

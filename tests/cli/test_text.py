@@ -1,0 +1,50 @@
+"""What the terminal is shown of issues: dates, small chances, and what is an edge case's own."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chaosprsa.cli.text import chance, issues_table
+from chaosprsa.types import EdgeCase, Fault, Impact, Interval, Lineage, Severity, SimulatedIssue
+
+ONE = SimulatedIssue(
+    id="i1",
+    kind="outage",
+    fault=Fault.POD_KILL,
+    strength=0.5,
+    components=("cart",),
+    origin=datetime(2026, 3, 1, 12, tzinfo=UTC),
+    start_s=timedelta(days=1, hours=2).total_seconds(),
+    duration_s=600.0,
+    severity=Severity.MAJOR,
+    probability=0.004,
+    impact=Impact(latency_ratio=Interval(low=1.0, mid=2.0, high=3.0), error_share=Interval(low=0.0, mid=0.1, high=0.2)),
+    novelty=0.25,
+    evidence=(),
+    lineage=Lineage(id=""),
+)
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.62, "62%"), (0.095, "10%"), (0.004, "0.4%"), (1e-7, "<0.01%"), (0.999, "99%"), (1, "100%")],
+)
+def test_a_chance_is_never_said_to_be_none_or_sure_where_it_is_not(probability, said):
+    assert chance(probability) == said
+
+
+def test_the_table_has_the_date_and_small_chances():
+    told = issues_table([ONE])
+    assert "Mon 02 Mar 14:00" in told
+    assert "0.4%" in told
+
+
+def test_an_edge_case_shows_its_own_plausibility_and_novelty_not_its_pairs_chance():
+    strange = replace(ONE, id="i2", edge_case=EdgeCase.TAIL, plausibility=0.031, probability=0.62)
+    usual, edges = issues_table([ONE, strange]).split("\n\n")
+    assert "0.4%" in usual
+    assert "62%" not in usual + edges
+    row = edges.splitlines()[1]
+    for words in ("tail", "0.031", "0.25"):
+        assert words in row
