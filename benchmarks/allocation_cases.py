@@ -150,9 +150,12 @@ def pairs(tune: Sequence[Path], score: Sequence[Path], seconds: int, peak: float
 
 
 def read(paths: Sequence[Path]) -> list[tuple[str, Trace]]:
-    """(folder's name, trace) of every file below or among the paths."""
+    """(folder's name, trace) of every file below or among the paths that has requests in it."""
     files = sorted({file for path in paths for file in ([path] if path.is_file() else path.rglob("*.txt*"))})
-    return [(file.parent.name, trace) for file in files for trace in traces([file])]
+    found = [(file.parent.name, trace) for file in files for trace in traces([file]) if np.nansum(trace.rates) > 0]
+    if not found:
+        raise SystemExit(f"no trace in {', '.join(map(str, paths))}: expected .txt or .txt.gz, a number a line")
+    return found
 
 
 def piece(trace: Trace, seconds: int, peak: float) -> Piece:
@@ -163,8 +166,10 @@ def piece(trace: Trace, seconds: int, peak: float) -> Piece:
     starts = range(0, max(1, len(rates) - length + 1), step)
     moved = [float(np.std(means(rates[at : at + length], 60))) for at in starts]
     best = starts[int(np.argmax(np.where(np.isfinite(moved), moved, -1.0)))]
-    part = np.nan_to_num(rates[best : best + length])
-    return Piece(trace.name, part * (peak / float(means(part, 15).max())))
+    part = rates[best : best + length]
+    known = np.isfinite(part)
+    part = np.interp(np.arange(length), np.flatnonzero(known), part[known]) if known.any() else np.ones(length)
+    return Piece(trace.name, part * (peak / max(float(means(part, 15).max()), 1e-9)))
 
 
 def smooth(rates: FloatArray) -> FloatArray:

@@ -22,8 +22,8 @@ from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import SimulatedIssue
 
 MIXES = 40
-PRICES = (1e-2, 1e4)  # cores that are worth one late request a second
-EXACT = 0.1  # in the logarithm of the price
+PRICES = (0.1, 1e3)  # cores that are worth one late request a second
+EXACT = 0.15  # in the logarithm of the price
 CORRECTIONS, NEAR, MOST_OFF, UNSURE = 1, 2.0, 30.0, 1e-3
 STRETCH_S = 120.0
 

@@ -32,7 +32,7 @@ class Mpc:
     alpha: float = 0.7
     beta: float = 0.3
     damping: float = 0.9
-    hold_s: float = 15.0
+    hold_s: float = 0.0
     drain_s: float = 60.0
     name: str = "MPC"
 
