@@ -3,13 +3,15 @@
 Arrivals are a Cox process (Cox 1955): Poisson with a rate that is itself random. The rate is the usual day and week
 times a stationary lognormal factor, the sum of Ornstein-Uhlenbeck processes from a second to days (superposed, as
 Barndorff-Nielsen and Shephard 2001 do for volatility); their variances are fitted to the covariance of the counts at
-lags of a second to a day, in which Poisson's own noise is at lag 0 only (method of moments). Bulk bursts, which add to
+lags of a second to a day, in which Poisson's own noise is at lag 0 only (method of moments). Where most minutes are
+calm and few restless, the short scales' variance is itself lognormal, as wide as it must be for drawn blocks to be as
+lopsided as real ones (indirect inference; Gourieroux, Monfort and Renault 1993). Bulk bursts, which add to
 the load and keep to minutes of the hour, are taken out before and drawn anew from those that were seen, in other sizes
 and lengths.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +28,9 @@ SCALES_S = (2.0, 6.0, 20.0, 60.0, 200.0, 600.0, 1800.0, 5400.0, 16_200.0, 43_200
 SLOTS = int(DAY_S / SLOT_S)
 CLUSTER_S = 600.0  # up to this scale requests may come in clusters of their own
 QUIET = 0.8  # a weekday below this share of the median's has a course of its own
+SWING_S = 1800.0  # how long calm and unrest last
+LEAST_SWING = 1.0  # less is hardly told from chance
+MOST_SWING = 2.5  # more would make rare blocks that nobody saw
 LAGS = 60  # at which the covariance is looked at, evenly in their logarithm
 
 
@@ -38,7 +43,8 @@ class LoadTexture:
     1970-01-01's (Thursday) on; all 1: unknown. variances: of the log rate, by SCALES_S. white: the squared variation of
     the rate within a step that no scale explains. thinning, usual_rate: up to CLUSTER_S these are as given at
     usual_rate and fall with the power -thinning of the rate: 0 where all requests move together, 1 where they come in
-    clusters of their own, whose number only grows. bursts: see there.
+    clusters of their own, whose number only grows. swing: the log variance, over CLUSTER_S, of these scales' variance;
+    0: always alike. bursts: see there.
     """
 
     step_s: float = 0.0
@@ -49,6 +55,7 @@ class LoadTexture:
     white: float = 0.0
     thinning: float = 0.0
     usual_rate: float = 1.0
+    swing: float = 0.0
     bursts: Bursts = field(default_factory=Bursts)
 
     def fit(self, times_s: FloatArray, values: FloatArray) -> Self:
@@ -64,7 +71,7 @@ class LoadTexture:
         lags, covariance, white = _covariance(calm * step, usual * step, step)
         variances, left = _scales(lags, covariance)
         thinning, usual_rate = _thinning(calm, usual, step)
-        return type(self)(
+        steady = type(self)(
             step_s=step,
             day=tuple(day.tolist()),
             quiet=tuple(quiet.tolist()),
@@ -75,6 +82,7 @@ class LoadTexture:
             usual_rate=usual_rate,
             bursts=bursts,
         )
+        return replace(steady, swing=_swing(steady, calm, usual))
 
     def unsettled(
         self, usual: FloatArray, step_s: float, rng: np.random.Generator, slowest_s: float = np.inf
@@ -83,10 +91,13 @@ class LoadTexture:
 
         slowest_s: slower scales stand still.
         """
-        rate = usual
+        rate, restless = usual, 1.0
+        if self.swing > 0:
+            walk = _ornstein_uhlenbeck(len(usual), step_s / SWING_S, rng)
+            restless = np.exp(np.sqrt(self.swing) * walk - self.swing / 2)
         for scale, variance in reversed(list(zip(SCALES_S, self.variances, strict=True))):
             if variance > 0 and scale <= slowest_s:
-                own = variance * (self._thinned(rate) if scale <= CLUSTER_S else 1.0)
+                own = variance * (restless * self._thinned(rate) if scale <= CLUSTER_S else 1.0)
                 rate = rate * np.exp(_ornstein_uhlenbeck(len(usual), step_s / scale, rng) * np.sqrt(own) - own / 2)
         return rate
 
@@ -250,14 +261,9 @@ def _thinning(rates: FloatArray, usual: FloatArray, step: float) -> tuple[float,
     """
     weight = usual[np.isfinite(rates)]
     pooled = float(np.sum(weight**2) / max(float(np.sum(weight)), 1e-12))
-    size, lags = int(CLUSTER_S / step), max(1, int(60.0 / step))
-    table = rates[: len(rates) // max(size, 1) * size].reshape(-1, max(size, 1))
-    table = table[np.isfinite(table).all(axis=1)]
-    if step > 10.0 or len(table) < 50:
+    mean, near = _blocks(rates, step)
+    if not len(mean):
         return 0.0, max(pooled, 1e-12)
-    mean = table.mean(axis=1)
-    apart = table - mean[:, None]
-    near = np.mean([(apart[:, lag:] * apart[:, :-lag]).mean(axis=1) for lag in range(1, lags + 1)], axis=0)
     busy = mean > np.median(mean)
     parts = [near[part].sum() / max(float(np.sum(mean[part] ** 2)), 1e-12) for part in (busy, ~busy)]
     levels = [float(np.sum(mean[part] ** 2) / max(float(np.sum(mean[part])), 1e-12)) for part in (busy, ~busy)]
@@ -267,6 +273,44 @@ def _thinning(rates: FloatArray, usual: FloatArray, step: float) -> tuple[float,
     return power, max(
         float(np.sum(weight**2) / np.sum(weight ** (2 - power))) ** (1 / power) if power else pooled, 1e-12
     )
+
+
+def _blocks(rates: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:
+    """(mean, covariance at lags up to a minute) of each ten minutes without a gap; empty where they are too few."""
+    size, lags = int(CLUSTER_S / step), max(1, int(60.0 / step))
+    table = rates[: len(rates) // max(size, 1) * size].reshape(-1, max(size, 1))
+    table = table[np.isfinite(table).all(axis=1)]
+    if step > 10.0 or len(table) < 50:
+        return np.zeros(0), np.zeros(0)
+    mean = table.mean(axis=1)
+    apart = table - mean[:, None]
+    near = np.mean([(apart[:, lag:] * apart[:, :-lag]).mean(axis=1) for lag in range(1, lags + 1)], axis=0)
+    return mean, near
+
+
+def _swing(steady: LoadTexture, calm: FloatArray, usual: FloatArray) -> float:
+    """How much more lopsided the real blocks' unrest is than that of a course drawn without any swing.
+
+    The course is drawn from a seed of its own, so that a fit needs none.
+    """
+    rng = np.random.default_rng(len(calm))
+    drawn = rng.poisson(steady.unsettled(usual, steady.step_s, rng) * steady.step_s) / steady.step_s
+    drawn[~np.isfinite(calm)] = np.nan
+    found = 2.0 * (_lopsided(calm, steady.step_s) - _lopsided(drawn, steady.step_s))
+    return float(min(found, MOST_SWING)) if found >= LEAST_SWING else 0.0
+
+
+def _lopsided(rates: FloatArray, step: float) -> float:
+    """Log of the mean over the median of the blocks' covariance over their squared mean; 0: not told from chance."""
+    mean, near = _blocks(rates, step)
+    if not (mean > 0).any():
+        return 0.0
+    apart = near[mean > 0] / mean[mean > 0] ** 2
+    average, chance = float(np.mean(apart)), 3.0 * float(np.std(apart)) / np.sqrt(len(apart))
+    if average <= chance:
+        return 0.0
+    middle = max(float(np.median(apart)), average * np.exp(-MOST_SWING / 2))  # may be 0: as calm as Poisson
+    return float(np.log(max(average / middle, 1.0)))
 
 
 def _ornstein_uhlenbeck(samples: int, pace: float, rng: np.random.Generator) -> FloatArray:

@@ -50,6 +50,29 @@ def test_slow_unrest_comes_back_at_its_own_scale():
         assert dispersion(drawn.astype(float), width) == pytest.approx(dispersion(real, width), rel=0.35), width
 
 
+def test_a_load_that_is_mostly_calm_is_drawn_mostly_calm():
+    """One ten minutes in five is restless: by variances alone each one would be a fifth as restless."""
+    rng = np.random.default_rng(6)
+    blocks = 288
+    restless = np.where(rng.random(blocks) < 0.2, 0.3, 0.02)
+    waves = np.exp(np.repeat(rng.normal(size=blocks * 60), 10) * np.repeat(restless, 600))
+    real = counted(50 * waves)
+    fitted = LoadTexture().fit(np.arange(len(real), dtype=float), real)
+    drawn = fitted.draw(0.0, len(real), 1.0, np.random.default_rng(7)).astype(float)
+
+    def usual_unrest(counts):
+        tens = counts.reshape(blocks, 60, 10).sum(axis=2)
+        return float(np.median(tens.var(axis=1) / tens.mean(axis=1)))
+
+    assert usual_unrest(drawn) < 0.5 * dispersion(real, 10)
+    assert dispersion(drawn, 10) == pytest.approx(dispersion(real, 10), rel=0.5)
+
+
+def test_an_evenly_restless_load_has_no_swing():
+    fitted = LoadTexture().fit(seconds(1), counted(usual(seconds(1))))
+    assert fitted.swing == 0
+
+
 def test_the_day_comes_back_and_a_level_that_is_wanted_is_held():
     times = seconds(3)
     fitted = LoadTexture().fit(times, counted(usual(times)))
