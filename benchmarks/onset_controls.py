@@ -20,17 +20,16 @@ from chaosprsa.models.experts import PARTS, Experts
 from chaosprsa.models.moves import soon
 from chaosprsa.models.normals import normals_of
 from chaosprsa.models.precursors import PrecursorModel
-from chaosprsa.models.recency import RECENCY, recency
+from chaosprsa.models.recency import REACH, RECENCY, recency
 from chaosprsa.models.training import Trained, train
 from chaosprsa.models.windows import WINDOW_STEPS, Samples, horizon_steps, layout_of, rows_at
 from chaosprsa.types import Incident
 
 HORIZON = timedelta(minutes=30)
 SHIFTS = 40
-RETRAINED = 3
+RETRAINED = 4
 FOLDS = 5
 FIRST = 0.25  # of the training part: what the first fold learns from
-FAR_S = 86_400.0
 NAMES = dict(zip(PARTS, ("metrics_only", "recency_only"), strict=True))
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -76,6 +75,13 @@ def shifted(history: History, by: timedelta) -> tuple[Incident, ...]:
         end, impact, estimated = ends
         found.append(replace(each, start=start, end=end, impact_start=impact, end_estimated=estimated))
     return tuple(sorted(found, key=lambda each: each.start))
+
+
+def far(history: History, rng: np.random.Generator) -> timedelta:
+    """How far to shift: beyond what is remembered of incidents, as far as the history allows it."""
+    length = history.window.duration
+    least = min(REACH / length, 0.25)
+    return length * float(rng.uniform(least, 1 - least))
 
 
 def known_until(history: History, when: datetime, step: int) -> History:
@@ -140,8 +146,8 @@ def _trained(history: History, seed: int, foretold: Sequence[Incident] | None = 
 def rolled(said: FloatArray, history: History, rng: np.random.Generator) -> dict[str, float]:
     """The test's labels alone shifted against the same probabilities: chance is what is left."""
     own, found = truth(history).precision(said), []
-    for share in rng.uniform(0.05, 0.95, SHIFTS):
-        true = truth(replace(history, incidents=shifted(history, history.window.duration * float(share))))
+    for _ in range(SHIFTS):
+        true = truth(replace(history, incidents=shifted(history, far(history, rng))))
         found.append((true.precision(said), true.base_rate))
     precision, base = np.array(found).T
     return {
@@ -158,8 +164,8 @@ def together(model: PrecursorModel, test: History, rng: np.random.Generator) -> 
     assert model.experts is not None
     samples = every_row(test, model.layout)
     found: dict[str, list[float]] = {}
-    for share in rng.uniform(0.05, 0.95, SHIFTS):
-        moved = replace(test, incidents=shifted(test, test.window.duration * float(share)))
+    for _ in range(SHIFTS):
+        moved = replace(test, incidents=shifted(test, far(test, rng)))
         lately = recency(moved.incidents, test.topology, test.components, test.grid_ms)[samples.component, samples.at]
         rows = np.hstack([samples.rows[:, : -len(RECENCY)], lately])
         true = truth(moved)
@@ -175,8 +181,7 @@ def retrained(history: History, test: History, seed: int) -> dict[str, float]:
     with_past: dict[str, list[float]] = {}
     samples = None
     for _ in range(RETRAINED):
-        by = timedelta(seconds=float(rng.uniform(FAR_S, history.window.duration.total_seconds() - FAR_S)))
-        wrong = shifted(history, by)
+        wrong = shifted(history, far(history, rng))
         normals = normals_of(history)
         refused += PrecursorModel(seed=seed).fit(history, normals, foretold=wrong).quality is None
         samples = samples or every_row(test, layout_of(history, normals))
