@@ -8,7 +8,12 @@ the covariance is, within some 3 %,
 
 with mean times m, utilisations u, s the share of the first pod's answers that go on to the second and f the share of
 the second's arrivals that come from the first. Over d calls it falls as d to the power -(0.4 + 1.2 u_i u_j) (simulated
-rows of up to eight). The third cumulant grows with the variance to the power 2.5 (simulated, 2.4 to 2.8).
+rows of up to eight). A request that comes to the same pod again at once finds it as it left it: there the covariance is
+m² g² (2 - 1.38 u) / ((1 - u) (2 - u)), exact for M/M/1-PS by its reversibility and its mean time given the number. The
+third cumulant grows with the variance to the power 2.5 (simulated, 2.4 to 2.8).
+
+Left out: that requests which call a service several times make its arrivals come in bunches. The 99th percentile of
+2.3 calls to a chain of two at 64 % is 6 % too low for it.
 """
 
 from dataclasses import dataclass
@@ -25,7 +30,7 @@ _TINY = 1e-30
 class Own:
     """What services take themselves, shape (services, environments): cumulants; sojourn_s: in their pods.
 
-    together: g² above, over the pods that share the flow.
+    together: g² above, again: the covariance on coming again over m²; both over the pods that share the flow.
     """
 
     mean_s: Floats
@@ -33,6 +38,7 @@ class Own:
     third_s3: Floats
     sojourn_s: Floats
     together: Floats
+    again: Floats
     utilisation: Floats
 
 
@@ -50,6 +56,7 @@ class Along:
         self._certain = not part.any()
         self._target = target
         self._pairs(graph)
+        self._repeats(graph)
 
     def _pairs(self, graph: CallGraph) -> None:
         """Which services' times go together, how often a request meets both, and how many calls are between them."""
@@ -68,6 +75,16 @@ class Along:
             if len(others := np.flatnonzero(met[first]))
         ]
         self._met = [(first, row, weights[row, None], far[row, None]) for first, row, weights, far in self._met]
+
+    def _repeats(self, graph: CallGraph) -> None:
+        """How many pairs of visits to one service a request makes."""
+        visits = np.linalg.inv(np.eye(len(graph.calls)) - graph.calls)
+        here, whole = visits[self._target], np.floor(graph.calls)
+        alike = 0.5 * whole * (whole - 1.0) + whole * (graph.calls - whole)
+        below = graph.calls @ visits
+        unlike = 0.5 * (below**2 - graph.calls**2 @ visits**2)
+        heard = np.divide(graph.waits[self._target], here, out=np.zeros(len(here)), where=here > 0)
+        self._again = 2.0 * (here @ (unlike + alike @ visits**2)) * heard**2
 
     def _sisters(self, graph: CallGraph, here: Floats, often: Floats, reached: Floats, apart: Floats) -> None:
         """Callees of one caller, one after the other, follow each other too."""
@@ -94,7 +111,7 @@ class Along:
             third = self._thirds @ (
                 own.third_s3 + self._mixed @ (means * variances) + self._skewed @ (means * means * means)
             )
-        if not self._met:
+        if not self._met and not self._again.any():
             return mean, variance, third
         more = 1.0 + self._covariance(own) / np.maximum(variance, _TINY)
         return mean, variance * more, third * more * more * np.sqrt(more)
@@ -103,7 +120,7 @@ class Along:
         """Twice the sum over pairs."""
         sojourn, used = own.sojourn_s, own.utilisation
         size = sojourn * np.sqrt(sojourn * own.together)
-        total = np.zeros(sojourn.shape[1])
+        total: Floats = self._again @ (own.again * sojourn * sojourn)
         for first, row, weight, far in self._met:
             pair = size[row] / (sojourn[first] + sojourn[row])
             if far.any():

@@ -270,7 +270,7 @@ class Fluid:
         used = state.utilisation
         steady = served.after * parameters.demand_s / np.maximum(used * cores, _TINY)
         slow = slowdown_cv2(steady, parameters.demand_s / np.minimum(cores, 1.0), cores)
-        together = slow * (1.0 - used) / ((2.0 - 1.38 * used) * np.maximum(self._capacity.replicas, 1.0))
+        shared = slow / np.maximum(self._capacity.replicas, 1.0)
         slow = np.minimum(slow * state.variance / np.maximum(served.usual, _TINY), _MOST_SLOWDOWN)
         square = sojourn * sojourn
         aging = np.maximum(ages.second / square - 1.0, 0.0)
@@ -284,7 +284,8 @@ class Fluid:
             variance_s2=square * (second - 1.0) + cv2 * wait**2,
             third_s3=square * sojourn * (third - 3.0 * second + 2.0) + 2.0 * cv2**2 * wait * wait * wait,
             sojourn_s=sojourn,
-            together=together,
+            together=shared * (1.0 - used) / (2.0 - 1.38 * used),
+            again=shared / (2.0 - used),
             utilisation=used,
         )
 

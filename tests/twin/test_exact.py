@@ -272,3 +272,44 @@ def test_what_makes_no_sense_is_refused():
         Simulation(alone(demand_s=1.0, replicas=1), [2.0, 1.0], np.random.default_rng(1))
     with pytest.raises(BadInput, match="made for 0 to 1"):
         Simulation(alone(demand_s=1.0, replicas=1), [], np.random.default_rng(1)).scale("a", 2)
+
+
+@pytest.mark.slow
+def test_a_tandem_has_the_times_that_ciw_has():
+    """Three M/M/1 in a row, first come first served, by another simulator: means and 99th percentiles, 95 % intervals.
+
+    Both are means over independent runs; their difference lies within the two intervals (Welch).
+    """
+    ciw = pytest.importorskip("ciw", reason="ciw is not installed (group bench)")
+    load, runs, count = 0.6, 8, 1_500
+
+    def theirs(seed: int) -> np.ndarray:
+        network = ciw.create_network(
+            arrival_distributions=[ciw.dists.Exponential(load), None, None],
+            service_distributions=[ciw.dists.Exponential(1.0)] * 3,
+            routing=[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]],
+            number_of_servers=[1, 1, 1],
+        )
+        ciw.seed(seed)
+        simulation = ciw.Simulation(network)
+        simulation.simulate_until_max_customers(count)
+        seen = {}
+        for record in simulation.get_all_records():
+            first, last = seen.get(record.id_number, (math.inf, 0.0))
+            seen[record.id_number] = min(first, record.arrival_date), max(last, record.exit_date)
+        return np.array([last - first for first, last in seen.values()])[count // 10 :]
+
+    def ours(seed: int) -> np.ndarray:
+        one_at_a_time = {"demand_s": 1.0, "replicas": 1, "threads": 1}
+        services = (
+            Service(name="a", calls=(Call(callee="b"),), **one_at_a_time),
+            Service(name="b", calls=(Call(callee="c"),), **one_at_a_time),
+            Service(name="c", **one_at_a_time),
+        )
+        network = Network(services=services, entry="a")
+        return played(network, poisson(load, count, seed), seed + 100).latency_s[count // 10 :].copy()
+
+    for figure in (np.mean, lambda latency: np.quantile(latency, 0.99)):
+        found = [np.array([figure(play(seed)) for seed in range(runs)]) for play in (theirs, ours)]
+        error = math.sqrt(sum(each.var(ddof=1) / runs for each in found))
+        assert found[0].mean() == pytest.approx(found[1].mean(), abs=2.5 * error)
