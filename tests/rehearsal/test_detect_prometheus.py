@@ -75,10 +75,9 @@ def prometheus(tmp_path_factory):
 
 
 def detect(tmp_path, url, namespace="shop"):
-    (tmp_path / "chaosprsa.toml").write_text(SETTINGS.format(url=url, namespace=namespace))
-    return CliRunner().invoke(
-        prsa, ["detect", "--last", "1h", "--false-alarms", "0.1", "--settings", str(tmp_path / "chaosprsa.toml")]
-    )
+    file = tmp_path / "chaosprsa.toml"
+    file.write_text(SETTINGS.format(url=url, namespace=namespace))
+    return CliRunner().invoke(prsa, ["detect", "--last", "1h", "--false-alarms", "0.1", "--settings", str(file)])
 
 
 @pytest.mark.slow
