@@ -122,15 +122,20 @@ def _distance(one: FloatArray, two: FloatArray) -> float:
     return float(ks_2samp(one, two).statistic) if len(one) and len(two) else 1.0
 
 
+def _quantile(values: FloatArray, level: float) -> float:
+    """NaN of none: no incident of the test part may have an end."""
+    return float(np.quantile(values, level)) if len(values) else np.nan
+
+
 def _figures(stream: Stream) -> dict[str, float]:
     return {
         "incidents_per_day": float(stream.days.mean()),
         "dispersion_of_days": float(stream.days.var() / stream.days.mean()),
         "days_with_any": float(np.mean(stream.days > 0)),
-        "gaps_under_1h": float(np.mean(stream.gaps_h < 1)),
-        "gap_median_h": float(np.median(stream.gaps_h)),
-        "duration_median_min": float(np.median(stream.durations_min)),
-        "duration_p95_min": float(np.quantile(stream.durations_min, 0.95)),
+        "gaps_under_1h": float(np.mean(stream.gaps_h < 1)) if len(stream.gaps_h) else np.nan,
+        "gap_median_h": _quantile(stream.gaps_h, 0.5),
+        "duration_median_min": _quantile(stream.durations_min, 0.5),
+        "duration_p95_min": _quantile(stream.durations_min, 0.95),
     }
 
 
@@ -214,6 +219,8 @@ def _made(split: Split, starts_h: FloatArray, durations_min: FloatArray, names: 
 
 def _fair(count: int, rng: np.random.Generator) -> float:
     """The median distance of as many draws of a continuous law to that law."""
+    if not count:
+        return np.nan
     return float(np.median([kstest(rng.uniform(size=count), "uniform").statistic for _ in range(500)]))
 
 
