@@ -37,7 +37,8 @@ def test_a_scaled_allocation_has_its_share_of_replicas_and_requests_and_the_same
     )
     before = Allocation(services=(ServiceAllocation(service="cart", replicas=replicas, resources=resources),))
     after = scaled(before, scale)["cart"]
-    assert max(1, replicas * scale) - 1e-6 <= after.replicas < replicas * scale + 1
+    assert max(1, replicas * scale) - 1e-6 <= after.replicas
+    assert after.replicas - 1 < replicas * scale  # rounded up; this way round no digit of a small share is lost
     assert after.resources.cpu_limit_millicores == 5000
     assert after.resources.memory_limit_mib == 9000
     assert cpu * scale - 1e-6 <= after.resources.cpu_request_millicores <= cpu
