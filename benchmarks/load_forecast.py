@@ -97,6 +97,7 @@ def main() -> None:
             losses[key].append(scores(few, took, chosen.seed))
             inside[key].append(covered(origins(series, task, chosen.share, chosen.more_origins)))
     figures = _figures(losses, inside)
+    figures |= {"origins": chosen.origins, "more_origins": chosen.more_origins}
     figures |= {f"seconds.{name}": value for name, value in took.items()}
     _show(figures, losses, took)
     write(chosen.json, __file__, chosen, figures)

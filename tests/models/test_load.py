@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosprsa.errors import NotEnoughHistory
-from chaosprsa.models.load import DAY_S, WEEK_S, LoadModel
+from chaosprsa.models.load import DAY_S, WEEK_S, LoadEvent, LoadModel
 
 DATA = Path(os.environ.get("CHAOSPRSA_DATA", Path(__file__).parents[3] / "shared" / "data"))
 MONDAY = 4 * DAY_S + 2900 * WEEK_S  # 1970-01-05 was a Monday
@@ -121,6 +121,42 @@ def test_gaps_order_and_nan_make_no_difference():
     gappy = np.ones(len(times), dtype=bool)
     gappy[1000:1900] = False
     assert LoadModel().fit(times[gappy], values[gappy]).forecast(times).mean == pytest.approx(values, rel=0.05)
+
+
+def test_a_given_event_multiplies_the_forecast_and_leaves_the_usual_course_alone():
+    """Two sales at twice the load; effects are drawn to none by one event's worth of the root: (2 * 1.414 + 1) / 3."""
+    times = minutes(10)
+    sales = [
+        LoadEvent(name="sale", start_s=MONDAY + day * DAY_S + 36_000, end_s=MONDAY + day * DAY_S + 43_200)
+        for day in (3, 7)
+    ]
+    values = daily(times)
+    for sale in sales:
+        values[(times >= sale.start_s) & (times < sale.end_s)] *= 2
+    model = LoadModel().fit(times, values, sales)
+    assert model.events["sale"] == pytest.approx((2 * 2**0.5 + 1) / 3, rel=0.02)
+    ahead = times[-1] + np.arange(1, 1441) * 60.0
+    coming = LoadEvent(name="sale", start_s=MONDAY + 10 * DAY_S + 36_000, end_s=MONDAY + 10 * DAY_S + 43_200)
+    during = (ahead >= coming.start_s) & (ahead < coming.end_s)
+    plain, told = model.forecast(ahead).mean, model.forecast(ahead, [coming]).mean
+    assert plain == pytest.approx(daily(ahead), rel=0.03)
+    assert told[~during] == pytest.approx(plain[~during])
+    assert told[during] == pytest.approx(plain[during] * model.events["sale"] ** 2, rel=0.01)
+    unheard = LoadEvent(name="launch", start_s=coming.start_s, end_s=coming.end_s)
+    assert model.forecast(ahead, [unheard]).mean == pytest.approx(plain)
+
+
+def test_two_years_of_hours_with_growth_are_forecast_at_the_level_they_have_reached():
+    times = MONDAY + np.arange(2 * 365 * 24) * 3600.0
+    grown = 1 + (times - MONDAY) / (365 * DAY_S)
+    values = np.random.default_rng(8).poisson(weekly(times) * grown)
+    model = LoadModel().fit(times, values)
+    assert model.terms == ("level", "day", "week")
+    ahead = times[-1] + np.arange(1, 7 * 24 + 1) * 3600.0
+    truth = weekly(ahead) * (1 + (ahead - MONDAY) / (365 * DAY_S))
+    found = model.forecast(ahead)
+    assert np.abs(found.mean - truth).mean() < 0.06 * truth.mean()
+    assert np.mean((truth >= found.low) & (truth <= found.high)) > 0.9
 
 
 def test_eleven_samples_are_too_few():
