@@ -17,7 +17,8 @@ class Limits:
     """None and empty: no such limit. All for these services together: what others use is taken off before.
 
     requests and limits in millicores and MiB; pods in number. nodes: (millicores, MiB) that each has left for them.
-    budgets: by service, how many pods a PodDisruptionBudget keeps available; one more is needed to drain a node. ignored: limits that are not looked at, by name.
+    budgets: by service, how many pods a PodDisruptionBudget keeps available; one more is needed to drain a node.
+    ignored: limits that are not looked at, by name.
     """
 
     cpu_requests_millicores: int | None = None

@@ -1,8 +1,9 @@
 """The stated risk: the conditional value at risk of how far the SLO is missed, over what may happen.
 
 CVaR at level a is the mean over the worst 1 - a of the probability (Rockafellar and Uryasev 2000). A loss is the share
-of the SLO that is used, less all of it: below 0 there is room to spare. So CVaR <= 0 means that the SLO is held with a
-probability of at least a (Nemirovski and Shapiro 2006), and that what is missed in the rest is made up for there.
+of the SLO that is used, less all of it: below 0 there is room to spare, which counts up to a tenth of the
+SLO, so that a miss can't be bought with idle days. So CVaR <= 0 means that the SLO is held with a probability of at
+least a (Nemirovski and Shapiro 2006), and that what is missed in the rest is made up for there.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import numpy as np
 
 from chaosprsa.allocation.space import Floats
 from chaosprsa.errors import require
+
+SPARE = 0.1  # of the SLO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Risk:
 
     def __post_init__(self) -> None:
         require(0 <= self.level < 1, f"risk: level is {self.level}, expected 0 to below 1")
-        require(self.limit > -1, f"risk: limit is {self.limit}, expected above -1 (all of the SLO to spare)")
+        require(self.limit > -SPARE, f"risk: limit is {self.limit}, expected above -{SPARE}, all room that counts")
         require(self.change_share >= 0, f"risk: change_share is {self.change_share}, expected 0 or more")
 
 

@@ -1,11 +1,12 @@
 """How candidates do: what they cost, and how much risk is left that the SLO is missed."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.allocation.risk import Risk, cvar, tail_weights
+from chaosprsa.allocation.risk import SPARE, Risk, cvar, tail_weights
 from chaosprsa.allocation.space import Floats, Ints, Space
 from chaosprsa.allocation.threats import USUAL
 from chaosprsa.twin import Rehearsal
@@ -88,7 +89,7 @@ class Objective:
         return rows, np.asarray(weight / weight.sum(), dtype=np.float64)
 
     def _losses(self, used: Floats, rows: NDArray[np.int64]) -> Floats:
-        return np.asarray(used - 1.0 - self._allowance[rows], dtype=np.float64)
+        return np.asarray(np.maximum(used - 1.0 - self._allowance[rows], -SPARE), dtype=np.float64)
 
     def _worst(self, used: Floats) -> list[dict[int, float]]:
         """Of each group the worlds of a wider tail, and one for each issue that is left: world -> weight."""
@@ -143,6 +144,18 @@ class Objective:
     def risk_at(self, point: Ints) -> float:
         """CVaR over all worlds, the worse of the issues' and the usual peak's."""
         return self._risk_of(shares_used(self._whole(self.space.capacity(point[None])), self._whole.slo)[0])
+
+    @property
+    def mark(self) -> str:
+        """Of all that scores depend on besides the space: two with the same mark score alike."""
+        whole, worlds = self._whole, self._whole.worlds
+        told = sha256(repr((whole.slo, whole.phases_s, whole.step_s, self.risk, self._numbers)).encode())
+        for part in (worlds.strength, worlds.duration_s, worlds.load_per_s, worlds.parameters.demand_s, self._rows):
+            told.update(np.ascontiguousarray(part).tobytes())
+        for failed in (*self.refuted, self.space.low, self.space.high):
+            told.update(failed.tobytes())
+        told.update(repr([issue.id for issue in whole.issues] + [self.space.limits, self.space.prices]).encode())
+        return told.hexdigest()[:16]
 
     def used(self, points: Ints) -> Floats:
         """Shares of the SLO that are used, shape (candidates, worlds that are looked at)."""

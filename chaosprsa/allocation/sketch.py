@@ -25,7 +25,7 @@ FULL = 0.98
 MOST_CORRECTION = 5.0
 MOST_USED = 8.0  # of the SLO: beyond it answers fail
 HEADROOM = 1.1
-CRASH = 4.0  # a pod over its memory limit dies: so much worse than a latency over the SLO
+CRASH = 0.8  # share of answers that fail where a pod over its memory limit dies and starts over
 
 
 @dataclass(slots=True)
@@ -114,7 +114,8 @@ class Sketch:
         failed = self._failures(rows) if gone else self._failed
         used = latency * self.correction * 1000 / self._slo.latency_ms
         used = np.maximum(used, failed / max(1 - self._slo.success_ratio, 1e-3))
-        return np.where(full > 1, np.maximum(used, CRASH * full), used), np.maximum(pressure, full)
+        crashed = np.maximum(used, CRASH * full / max(1 - self._slo.success_ratio, 1e-3))
+        return np.where(full > 1, crashed, used), np.maximum(pressure, full)
 
     def _failures(self, rows: NDArray[np.int64]) -> Floats:
         gone = self._kept.pods[rows] <= 0  # (candidates, services, worlds, states)

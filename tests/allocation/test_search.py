@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.search import STUDY, plain_search, search
+from chaosprsa.allocation.search import plain_search, search
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space
+from chaosprsa.allocation.study import STUDY
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Fault, Prices

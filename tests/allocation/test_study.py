@@ -1,0 +1,103 @@
+"""Studies: resumed, shared, refused where they are another question's, and not lost with their storage."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from chaosprsa.allocation.scores import Scores
+from chaosprsa.allocation.space import Space
+from chaosprsa.allocation.study import Study
+from chaosprsa.errors import BadInput, SourceUnreachable
+from chaosprsa.types import Prices
+
+LOW, HIGH = np.array([[1, 100, 64]]), np.array([[8, 900, 64]])
+
+
+@pytest.fixture
+def space():
+    present, step = np.array([[4, 500, 64]]), np.array([[1, 50, 32]])
+    return Space(
+        ("front",), present, LOW, HIGH, step, np.full((1, 2), 0.5), Prices(cpu_core_hour=0.04, memory_gib_hour=0.005)
+    )
+
+
+def objective(points):
+    """Two cores are needed."""
+    cost = (points[:, 0, 0] * points[:, 0, 1]).astype(float)
+    missed = np.maximum(2000 - cost, 0.0) / 2000
+    return Scores(cost, cost, missed, missed, missed)
+
+
+def test_a_study_goes_on_where_it_ended(space, tmp_path):
+    first = Study(space, 1, HIGH, tmp_path / "study.log")
+    first.round(objective, 8)
+    again = Study(space, 1, HIGH, tmp_path / "study.log")
+    assert again.done == 8
+    assert again.trials == first.trials
+    again.round(objective, 4)
+    assert again.done == 12
+    assert Study(space, 1, HIGH, tmp_path / "study.log").best.cost_month == again.best.cost_month
+
+
+def test_two_workers_share_a_storage(space, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    one, two = Study(space, 1, HIGH, url), Study(space, 2, HIGH, url)
+    one.round(objective, 4)
+    two.round(objective, 4)
+    assert two.done == 8
+    one.round(objective, 1)
+    assert one.done == 9
+
+
+def test_a_named_study_of_another_space_is_refused(space, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    Study(space, 1, HIGH, url)
+    with pytest.raises(BadInput, match="another space"):
+        Study(space, 1, HIGH - np.array([[1, 0, 0]]), url)
+    with pytest.raises(BadInput, match="another space"):
+        Study(space, 1, HIGH, url, question="other issues")
+
+
+def test_a_file_of_ours_with_another_study_is_set_aside(space, tmp_path):
+    Study(space, 1, HIGH, tmp_path / "study.log").round(objective, 2)
+    other = Study(space, 1, HIGH, tmp_path / "study.log", question="other issues")
+    assert other.done == 0
+    assert len(list(tmp_path.glob("study.log.*"))) == 1
+
+
+@pytest.mark.parametrize("when", ["ask", "tell"])
+def test_a_storage_that_drops_out_loses_nothing_and_is_said(space, tmp_path, monkeypatch, when):
+    study = Study(space, 1, HIGH, tmp_path / "study.log")
+    study.round(objective, 4)
+
+    def gone(*_args, **_kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(study._study, when, gone)
+    study.round(objective, 4)
+    study.round(objective, 4)
+    assert study.done == 12
+    assert len(study._study.trials) == 12
+    assert any("no space left" in note for note in study.notes)
+
+
+def test_a_storage_that_is_not_there_is_said(space, tmp_path):
+    with pytest.raises(SourceUnreachable, match="can't be opened"):
+        Study(space, 1, HIGH, f"sqlite:///{tmp_path}/nowhere/study.db")
+    with pytest.raises(BadInput, match="driver is not installed"):
+        Study(space, 1, HIGH, "postgresql+pg8000://localhost/study")
+
+
+def test_cost_and_risk_can_both_be_objectives(space):
+    study = Study(space, 1, HIGH, frontier=True)
+    study.round(objective, 16)
+    front = study._study.best_trials
+    assert len({trial.values[1] for trial in front}) > 1
+
+
+def test_a_defect_of_ours_is_not_taken_for_the_storages(space, tmp_path, monkeypatch):
+    study = Study(space, 1, HIGH, tmp_path / "study.log")
+    monkeypatch.setattr(study, "_study", SimpleNamespace(ask=lambda _: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        study.round(objective, 1)
