@@ -242,7 +242,7 @@ def test_online_boutique_is_learned_in_seconds_with_its_notes(tmp_path):
     # Faults on a timetable in the first four hours, none after: nothing precedes them, and the bundle says so.
     assert bundle.precursors is not None
     assert bundle.precursors.quality is None
-    assert any("precursors tell no more than chance" in note for note in bundle.notes)
+    assert any("precursors: they tell no more than chance" in note for note in bundle.notes)
     rate = bundle.entry_rate(np.array([bundle.window.end.timestamp()]))
     assert 7 < rate.low[0] < rate.mean[0] < rate.high[0] < 11
     assert "success_ratio" in bundle.normals["frontend"]
@@ -253,7 +253,7 @@ def test_online_boutique_is_learned_in_seconds_with_its_notes(tmp_path):
 
 @real
 def test_natural_anomalies_of_a_real_service_are_foretold_better_than_chance():
-    bundle = learn(read_history(DATA / "maat_aiops18" / "valid", NOW), seed=1)
+    bundle = learn(read_history(DATA / "maat_aiops18" / "train", NOW), seed=1)
     assert bundle.precursors is not None
     quality = bundle.precursors.quality
     assert quality is not None
