@@ -60,11 +60,10 @@ def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
         return usual_table
     edge_table = table(
         (
-            "edge case, start (UTC)",
+            "edge case (UTC)",
             "component",
             "fault",
             "beyond",
-            "strength",
             "plausible",
             "novel",
             "latency",
@@ -86,8 +85,7 @@ def _felt(issue: SimulatedIssue) -> tuple[str, str]:
 def _edge(issue: SimulatedIssue) -> tuple[str, ...]:
     """What is its own: how likely its component and fault are says nothing of a case beyond what was seen."""
     kind = issue.edge_case.value if issue.edge_case else ""
-    strength = strength_in_words(issue.fault, issue.strength)
-    return (*_what(issue), kind, strength, f"{issue.plausibility:.2g}", f"{issue.novelty:.2f}", *_felt(issue))
+    return (*_what(issue), kind, f"{issue.plausibility:.2g}", f"{issue.novelty:.2f}", *_felt(issue))
 
 
 def chance(probability: float) -> str:
