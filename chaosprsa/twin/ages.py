@@ -34,6 +34,10 @@ class Ages:
         """At an unchanging level ages are exponential."""
         return cls(mean_s, 2.0 * mean_s**2, 6.0 * mean_s * mean_s * mean_s)
 
+    def only(self, there: np.ndarray) -> "Ages":
+        """0 where nobody is there."""
+        return Ages(*(part * there for part in _parts(self)))
+
     def within(self, most_s: float) -> "Ages":
         """No older than this: who waits longer has left."""
         if np.isinf(most_s):

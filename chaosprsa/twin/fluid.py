@@ -26,6 +26,7 @@ from chaosprsa.twin.tails import Law
 _TINY = 1e-9
 PEAK_DEVIATIONS = 5.0  # a geometric number is above this in about one of 400 looks; a pod dies at the first
 _MOST_SLOWDOWN = 1.0  # its squared coefficient of variation: a geometric level's at saturation
+_LAST = 0.01  # of a request in a pod: below it, with no arrivals, nobody is left there
 _MOVED = 0.02  # utilisation: where it moves by more in a step, the split of levels is worked out anew
 
 
@@ -266,6 +267,9 @@ class Fluid:
         early = _lasting(served)
         state.ages, ages = aged(state.ages, early, served.after, served.came, step_s)
         state.ages, ages = state.ages.within(self._twin.timeout_s), ages.within(self._twin.timeout_s)
+        there = (served.came > _TINY) | (served.after > _LAST)
+        if not there.all():  # who isn't there, isn't slow
+            state.ages, ages = state.ages.only(there), ages.only(there)
         sojourn = np.maximum(ages.first, _TINY)
         used = state.utilisation
         steady = served.after * parameters.demand_s / np.maximum(used * cores, _TINY)

@@ -223,3 +223,11 @@ def test_plays_a_hundred_thousand_environment_steps_a_second():
     began = time.process_time()
     played(twin, np.linspace(10, 90, 1000), parts=((Part.FAULT, 100),))
     assert 100 * 1000 / (time.process_time() - began) > 100_000
+
+
+def test_a_service_without_pods_fails_its_requests_and_has_no_times(shop):
+    """The ages of requests that were no longer there once went on growing, and an outage counted as slow as well."""
+    lost = shop.issue_of(Fault.REPLICA_LOSS, "web", 1.0)
+    trace = played(twin_of(CHAIN, [0.01, 0.005]), 20.0, replicas=2.0, issue=lost, parts=((Part.FAULT, 30),))
+    assert trace.failed[1:, 0] == pytest.approx(1.0)
+    assert trace.mean_s[20:, 0] == pytest.approx(0.0, abs=1e-6)
