@@ -97,20 +97,23 @@ class Along:
                         reached[one, other] = graph.calls[caller, other]
                         often[one, other] = here[caller] * graph.calls[caller, one] * graph.calls[caller, other]
 
-    def total(self, own: Own) -> tuple[Floats, Floats, Floats]:
-        """The first three cumulants of an answer of the target, shape (environments,)."""
+    def means(self, own: Own) -> Floats:
+        """Mean time of an answer of each service, its callees' included, shape (services, environments)."""
+        return np.asarray(self._waits @ own.mean_s)
+
+    def total(self, own: Own, means: Floats) -> tuple[Floats, Floats, Floats]:
+        """The first three cumulants of an answer of the target, shape (environments,). means: as above."""
         at = self._target
         if self._certain:
-            mean = self._waits[at] @ own.mean_s
             variance = self._inverse[at] @ own.variance_s2
             third = self._thirds @ own.third_s3
         else:
-            means = self._waits @ own.mean_s
             variances = self._inverse @ (own.variance_s2 + self._chance @ means**2)
-            mean, variance = means[at], variances[at]
+            variance = variances[at]
             third = self._thirds @ (
                 own.third_s3 + self._mixed @ (means * variances) + self._skewed @ (means * means * means)
             )
+        mean = means[at]
         if not self._met and not self._again.any():
             return mean, variance, third
         more = 1.0 + self._covariance(own) / np.maximum(variance, _TINY)

@@ -169,9 +169,11 @@ class Fluid:
         cores = self._capacity.cores * self._effects.cpu_left if faulty else self._capacity.cores
         load = self._course.load_per_s[number] * (self._effects.surge if faulty else 1.0)
         flow, served = self._serve(step_s, ready, cores, load, refused)
-        mean, variance, third = self._along.total(self._own(step_s, cores, served, faulty))
+        own_times = self._own(step_s, cores, served, faulty)
+        means = self._along.means(own_times)
+        mean, variance, third = self._along.total(own_times, means)
         mean = np.minimum(mean, self._twin.timeout_s)
-        burst, full = self._remember(step_s, ready, mean, faulty)
+        burst, full = self._remember(step_s, ready, np.minimum(means, self._twin.timeout_s), faulty)
         lost = refused + (served.dropped + burst) / np.maximum(flow * step_s, _TINY)
         own = 1.0 - (1.0 - np.minimum(lost, 1.0)) * (1.0 - self._parameters.error_share)
         if faulty:

@@ -1,6 +1,7 @@
 """The fluid twin against steady states, fluid limits and a discrete-event simulation."""
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -231,3 +232,15 @@ def test_a_service_without_pods_fails_its_requests_and_has_no_times(shop):
     trace = played(twin_of(CHAIN, [0.01, 0.005]), 20.0, replicas=2.0, issue=lost, parts=((Part.FAULT, 30),))
     assert trace.failed[1:, 0] == pytest.approx(1.0)
     assert trace.mean_s[20:, 0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_leaf_holds_memory_for_its_own_requests_only():
+    # web waits half a second, so 50 requests a second keep about 25 in it, and hardly one in db
+    chain = Topology(services=("web", "db"), entry="web", edges=(Edge(caller="web", callee="db"),))
+    twin = twin_of(chain, [0.001, 0.001], per_job=10.0)
+    waiting = np.array([0.5, 0.0])
+    twin = replace(twin, nominal=replace(twin.nominal, wait_s=waiting))
+    roomy_web = np.array([[3000.0, 60.0]])
+    assert played(twin, [50.0], memory=roomy_web).failed.max() < 1e-6
+    tight_web = np.array([[200.0, 1000.0]])
+    assert played(twin, [50.0], memory=tight_web).failed.max() > 0.5
