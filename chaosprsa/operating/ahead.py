@@ -1,0 +1,93 @@
+"""The policy at work: an autoscaler that orders ahead, and knows when to leave it to the reactive rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, System
+from chaosprsa.autoscalers.hpa import Hpa
+from chaosprsa.operating.fitted_q import Learned
+from chaosprsa.operating.watch import Look, Watch
+from chaosprsa.operating.world import announcement
+from chaosprsa.twin.course import effects_of
+from chaosprsa.types import SimulatedIssue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """policy: learnt headroom. announced: predicted issues, by their probability. reactive: the rule to fall back to.
+
+    A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's.
+    """
+
+    policy: Learned
+    announced: Sequence[SimulatedIssue] = ()
+    reactive: Hpa = field(default_factory=Hpa)
+    name: str = "ahead"
+
+    def begin(self, system: System) -> "AheadController":
+        """Raises BadInput where an announced issue starts at an unknown service."""
+        return AheadController(self, system)
+
+
+class AheadController:
+    """One run. reacted, held: steps in which the reactive rule decided, or numbers were missing."""
+
+    def __init__(self, settings: Ahead, system: System) -> None:
+        self._policy, self._system = settings.policy, system
+        self._watch = Watch(system, 1)
+        self._reactive = settings.reactive.begin(system)
+        self._last = Decision(replicas=system.replicas, cores=system.cores)
+        issues = settings.announced
+        strength, probability = (np.array([getattr(i, name) for i in issues]) for name in ("strength", "probability"))
+        self._factors = announcement(effects_of(issues, system.services, strength), probability)
+        self._begin_s = np.array([issue.start_s for issue in issues])
+        self._end_s = self._begin_s + np.array([issue.duration_s for issue in issues])
+        self.reacted = self.held = 0
+
+    def decide(self, reading: Reading) -> Decision:
+        """Once a step."""
+        if not _whole(reading):
+            self.held += 1
+            return self._last
+        features = self._watch.see(self._look(reading))
+        reaction = self._reactive.decide(reading)
+        if self._policy.knows(features)[0]:
+            headroom = self._policy.headroom(features)[0]
+            pods: Ints = np.ceil(self._watch.need_cores[0] * headroom / self._system.cores - 1e-9).astype(np.int64)
+        else:
+            self.reacted += 1
+            pods = reaction.replicas
+        self._last = Decision(replicas=np.clip(pods, 1, self._system.most_replicas), cores=self._system.cores)
+        return self._last
+
+    def _look(self, reading: Reading) -> Look:
+        entry = self._system.entry
+
+        def row(values: Floats | Ints) -> Floats:
+            return np.asarray(values, dtype=np.float64)[None]
+
+        return Look(
+            arrivals_per_s=row(reading.arrivals_per_s)[:, entry],
+            answered_per_s=row(reading.answered_per_s)[:, entry],
+            mean_s=row(reading.mean_s)[:, entry],
+            latency_p99_s=np.nan_to_num(np.array([reading.latency_p99_s])),
+            cpu_cores=row(reading.cpu_cores),
+            ready=row(reading.ready),
+            starting=row(reading.starting),
+            cores=row(reading.cores),
+            announced=self._ahead(reading.time_s),
+        )
+
+    def _ahead(self, now_s: float) -> Floats:
+        """What is announced for the time until pods that are ordered now are there, shape (1, services)."""
+        step_s = self._system.step_s
+        soon = (self._begin_s < now_s + self._system.start_s + step_s) & (now_s < self._end_s)
+        return np.asarray(np.prod(np.where(soon[:, None], self._factors, 1.0), axis=0, initial=1.0))[None]
+
+
+def _whole(reading: Reading) -> bool:
+    """Whether the numbers that a decision stands on are there."""
+    known = (reading.arrivals_per_s, reading.answered_per_s, reading.cpu_cores)
+    return all(bool(np.all(np.isfinite(values))) for values in known)

@@ -1,0 +1,184 @@
+"""Many simulated systems at once, scaled step by step: the fluid twin with pods that start, and issues that come.
+
+Each environment has its own load, its own true work a request and its own issue; the policy sees what a metrics
+pipeline would show. Issues may be announced, as the simulator predicts them, and announced ones may stay away.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from chaosprsa.autoscalers.contract import System
+from chaosprsa.errors import require
+from chaosprsa.operating.watch import Look, Watch
+from chaosprsa.twin.course import Course, Effects, Part, effects_of
+from chaosprsa.twin.fluid import Capacity, Fluid
+from chaosprsa.twin.parameters import Parameters, Twin
+from chaosprsa.twin.tails import Law
+from chaosprsa.types import SimulatedIssue
+
+Floats = npt.NDArray[np.float64]
+
+FIRST_HEADROOM = 1.3
+AMPLE_MIB = 1e9  # memory is what the search decides; here nothing runs out of it
+MOST_ANNOUNCED = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Situations, one an environment. load_per_s: shape (steps, environments), a step's mean.
+
+    work: shape (environments, services), the true work a request over the twin's. issues: one each, or none at all.
+    happens: whether it does. announced: the probability that was said before, 0 where nothing was.
+    """
+
+    load_per_s: Floats
+    work: Floats
+    issues: Sequence[SimulatedIssue]
+    happens: npt.NDArray[np.bool_]
+    announced: Floats
+
+    def __post_init__(self) -> None:
+        count = self.load_per_s.shape[1]
+        same = len(self.work) == len(self.happens) == len(self.announced) == count and len(self.issues) in {0, count}
+        require(same, f"situations: every part is of {count} environments, one is not")
+
+
+def announcement(effects: Effects, probability: Floats) -> Floats:
+    """What an issue is predicted to multiply each service's need with, shape (issues, services)."""
+    left = effects.cpu_left * (1.0 - np.maximum(effects.killed, effects.lost))
+    factor = effects.surge[:, None] / np.maximum(left, 1.0 / MOST_ANNOUNCED)
+    return np.minimum(1.0 + probability[:, None] * (factor - 1.0), MOST_ANNOUNCED)
+
+
+class World:
+    """Reset, then steps of headroom until `done`. After each: cost and late, shape (environments,).
+
+    cost: of cores that are paid, over what the load's work takes at least on average. late: share of requests.
+    """
+
+    def __init__(self, twin: Twin, system: System, drawn: Drawn) -> None:
+        self.steps, self.environments = drawn.load_per_s.shape
+        self._twin, self._system, self._drawn = twin, system, drawn
+        shape = (self.environments, len(system.services))
+        nominal = {name: np.broadcast_to(getattr(twin.nominal, name), shape) for name in Parameters.__slots__}
+        self._parameters = Parameters(**{**nominal, "demand_s": twin.nominal.demand_s * drawn.work})
+        self._cores = np.broadcast_to(system.cores, shape).astype(np.float64)
+        self._memory = np.full(shape, AMPLE_MIB)
+        strength, begin, lasts = (
+            np.array([getattr(issue, name) for issue in drawn.issues] or [0.0] * self.environments)
+            for name in ("strength", "start_s", "duration_s")
+        )
+        self._effects = effects_of(drawn.issues, system.services, strength) if drawn.issues else _none(shape)
+        self._begin_s, self._end_s = begin, begin + lasts
+        self._announced = announcement(self._effects, drawn.announced)
+        self._work = self._parameters.demand_s * twin.graph.visits
+        self._least = (drawn.load_per_s.mean(axis=0)[:, None] * self._work).sum(axis=1)
+        self._delay = int(np.ceil(system.start_s / system.step_s - 1e-9))
+        self._at = 0
+        self.cost = self.late = self.arrived = np.zeros(self.environments)
+
+    @property
+    def done(self) -> bool:
+        """Whether the load is over."""
+        return bool(self._at >= self.steps)
+
+    @property
+    def requests(self) -> Floats:
+        """Users' requests without issues, shape (environments,)."""
+        return np.asarray(self._drawn.load_per_s.sum(axis=0) * self._system.step_s)
+
+    def reset(self) -> Floats:
+        """Features after the first step, which is played at a usual headroom."""
+        need = self._drawn.load_per_s[0][:, None] * self._work
+        self._ready = np.ceil(FIRST_HEADROOM * need / self._cores)
+        self._starting = [np.zeros_like(self._ready) for _ in range(self._delay)]
+        steps = np.full((self.steps, self.environments), self._system.step_s)
+        course = Course(steps, self._drawn.load_per_s, np.full(self.steps, Part.FAULT))
+        self._fluid = Fluid(self._twin, self._capacity(), self._parameters, self._now(on=False), course)
+        self._watch = Watch(self._system, self.environments)
+        self._at = 0
+        return self._advance()
+
+    def step(self, headroom: Floats) -> Floats:
+        """Order need x headroom, play a step, and look. headroom: shape (environments,)."""
+        wanted = np.ceil(self._watch.need_cores * headroom[:, None] / self._cores - 1e-9)
+        wanted = np.clip(wanted, 1, self._system.most_replicas)
+        have = self._ready + sum(self._starting)
+        if self._delay:
+            self._starting[-1] = self._starting[-1] + np.maximum(wanted - have, 0)
+        else:
+            self._ready = self._ready + np.maximum(wanted - have, 0)
+        self._drop(np.maximum(have - wanted, 0))
+        return self._advance()
+
+    def _drop(self, surplus: Floats) -> None:
+        """The youngest first."""
+        for at in reversed(range(self._delay)):
+            gone = np.minimum(self._starting[at], surplus)
+            self._starting[at], surplus = self._starting[at] - gone, surplus - gone
+        self._ready = self._ready - surplus
+
+    def _advance(self) -> Floats:
+        now_s = self._at * self._system.step_s
+        on = self._drawn.happens & (self._begin_s <= now_s) & (now_s < self._end_s)
+        self._strike(on & (self._begin_s > now_s - self._system.step_s))
+        effects = self._now(on)
+        room = np.ceil(self._ready * (1.0 - self._effects.lost * on[:, None]) - 1e-9)
+        self._fluid.allot(self._capacity(room), effects)
+        seen = self._fluid.step(self._at)
+        law = Law.of(seen.mean_s, seen.variance_s2, seen.third_s3)
+        self.late = 1.0 - (1.0 - law.above(self._system.slo_s)) * (1.0 - seen.failed)
+        self.arrived = self._drawn.load_per_s[self._at] * effects.surge
+        paid = self._ready + sum(self._starting)
+        self.cost = (paid * self._cores).sum(axis=1) / self._least
+        look = Look(
+            arrivals_per_s=self.arrived,
+            answered_per_s=self._fluid.carried[:, self._system.entry],
+            mean_s=seen.mean_s,
+            latency_p99_s=law.exceeded(0.01),
+            cpu_cores=self._fluid.utilisation * room * self._cores * effects.cpu_left,
+            ready=room,
+            starting=np.asarray(sum(self._starting)) + np.zeros_like(room),
+            cores=self._cores,
+            announced=self._ahead(now_s),
+        )
+        if self._delay:
+            self._ready = self._ready + self._starting.pop(0)
+            self._starting.append(np.zeros_like(room))
+        self._at += 1
+        return self._watch.see(look)
+
+    def _strike(self, beginning: npt.NDArray[np.bool_]) -> None:
+        """Pods are killed, and others begin to start."""
+        share = self._effects.killed * beginning[:, None]
+        killed = np.minimum(np.ceil(share * self._ready), self._ready)
+        self._ready = self._ready - killed
+        if self._delay:
+            self._starting[-1] = self._starting[-1] + killed
+
+    def _ahead(self, now_s: float) -> Floats:
+        """What is announced for the time until pods that are ordered now are there."""
+        until = now_s + self._system.start_s + 2 * self._system.step_s
+        soon = (self._begin_s < until) & (now_s + self._system.step_s < self._end_s)
+        return np.where(soon[:, None], self._announced, 1.0)
+
+    def _capacity(self, ready: Floats | None = None) -> Capacity:
+        return Capacity(self._ready if ready is None else ready, self._cores, self._memory)
+
+    def _now(self, on: npt.NDArray[np.bool_] | bool) -> Effects:
+        """What is on, without lost pods, which are the world's own matter."""
+        nothing, rows = _none(self._cores.shape), np.broadcast_to(on, self.environments)
+        found = {}
+        for name in ("cpu_left", "memory_left", "slower_s", "failing", "surge"):
+            full, none = getattr(self._effects, name), getattr(nothing, name)
+            found[name] = np.where(rows if full.ndim == 1 else rows[:, None], full, none)
+        return replace(nothing, **found)
+
+
+def _none(shape: tuple[int, ...]) -> Effects:
+    """Of no issue."""
+    zero, one = np.zeros(shape), np.ones(shape)
+    return Effects(zero, zero, one, one, zero, zero, np.ones(shape[0]))
