@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, System
 from chaosprsa.autoscalers.disturbances import Disturbances
@@ -65,9 +66,10 @@ def clairvoyant(
     step_s: float = STEP_S,
     start_s: float = START_S,
     slo_s: float = SLO_S,
+    least: npt.ArrayLike = 0,
 ) -> Played:
-    """The cheapest plan found, as it played. Same arguments: same plan."""
-    search = _Search(network, load_per_s, issues, seed, limit, (step_s, start_s, slo_s))
+    """The cheapest plan found, as it played. least: pods of each service in any plan. Same arguments: same plan."""
+    search = _Search(network, load_per_s, issues, seed, limit, (step_s, start_s, slo_s), np.asarray(least, np.int64))
     search.price(*PRICES)
     for _ in range(CORRECTIONS):
         search.correct()
@@ -86,15 +88,16 @@ class _Search:
         seed: int,
         limit: float,
         times_s: tuple[float, float, float],
+        least: Ints,
     ) -> None:
         self._network, self._load, self._issues = network, np.asarray(load_per_s, dtype=np.float64), issues
-        self._seed, self._limit = seed, limit
+        self._seed, self._limit, self._least = seed, limit, least
         self._step_s, self._start_s, self._slo_s = times_s
         names = tuple(service.name for service in network.services)
         surge, left = known(Disturbances(issues, names), len(self._load), self._step_s, self._start_s)
         steps = len(left)
         load = (self._load * surge)[: round(steps * self._step_s)].reshape(steps, -1).mean(axis=1)
-        self._sizes: Sizes = sizes(network, load, self._slo_s, left, MIXES)
+        self._sizes: Sizes = sizes(network, load, self._slo_s, left, MIXES).at_least(network, least)
         self._arriving = load
         self._off = np.ones(steps)  # by how much lateness is more than the formula says
         self._mix = self._best_mix = np.full(steps, MIXES)
@@ -138,7 +141,8 @@ class _Search:
         services = tuple(replace(each, replicas=n) for each, n in zip(self._network.services, first, strict=True))
         network = replace(self._network, services=services)
         return play(
-            policy, network, self._load, self._issues, self._seed, self._step_s, self._start_s, self._slo_s, give_up
+            policy, network, self._load, self._issues, self._seed, self._step_s, self._start_s, self._slo_s, give_up,
+            self._least,
         )  # fmt: skip
 
 

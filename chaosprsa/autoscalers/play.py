@@ -24,9 +24,10 @@ class Played:
     """How a policy did.
 
     core_hours: of pods that were ready or starting, by their limits. violation_share: of all users' requests, those
-    that took longer than the SLO or failed. time_s: shape (steps,), where each step begins. p99_s: of requests that
-    arrived in it, NaN without any; late_share: of them, violations; entry_per_s: requests a second. replicas (as
-    decided), ready, cores: shape (steps, services), in force during the step (ready: at its end).
+    that took longer than the SLO or failed; failed_share: those that failed. time_s: shape (steps,), where each step
+    begins. p99_s: of requests that arrived in it, NaN without any; late_share: of them, violations; entry_per_s:
+    requests a second. replicas (as decided), ready, paid (ready or starting), cores: shape (steps, services), in force
+    during the step (ready, paid: at its end).
     """
 
     policy: str
@@ -34,6 +35,7 @@ class Played:
     step_s: float
     core_hours: float
     violation_share: float
+    failed_share: float
     requests: int
     time_s: Floats
     p99_s: Floats
@@ -41,6 +43,7 @@ class Played:
     entry_per_s: Floats
     replicas: Ints
     ready: Ints
+    paid: Ints
     cores: Floats
 
     @property
@@ -59,13 +62,14 @@ def play(
     start_s: float = START_S,
     slo_s: float = SLO_S,
     give_up: float = 1.0,
+    least: npt.ArrayLike = 0,
 ) -> Played:
     """Requests a second at the entry, one value a second, arrive at random (Poisson) and the policy scales.
 
     The network's replicas are those at the beginning. Same seed: same arrivals for every policy. What happens between
     two steps is seen at the next. give_up: a share of all requests; when more are late for sure the rest is not played,
-    and `Played` ends there. Raises BadInput for a load that is no row of finite numbers from 0 on, or shorter
-    than a step.
+    and `Played` ends there. least: pods of each service that no decision goes below. Raises BadInput for a load that is
+    no row of finite numbers from 0 on, or shorter than a step.
     """
     load = np.asarray(load_per_s, dtype=np.float64)
     if load.ndim != 1 or len(load) < step_s or not np.all(np.isfinite(load)) or np.any(load < 0):
@@ -74,7 +78,8 @@ def play(
     disturbances = Disturbances(issues, system.services)
     of_arrivals, of_twin = (np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2))
     arrivals = arrivals_of(load * disturbances.surge(np.arange(len(load), dtype=np.float64) + 0.5), of_arrivals)
-    run = _Run(system, _ready_for(network, start_s), arrivals, disturbances, of_twin)
+    floor = np.broadcast_to(np.asarray(least, dtype=np.int64), system.replicas.shape)
+    run = _Run(system, _ready_for(network, start_s), arrivals, disturbances, of_twin, floor)
     return run.play(policy, int(len(load) // step_s), give_up)
 
 
@@ -112,8 +117,9 @@ class _Run:
         arrivals: Floats,
         disturbances: Disturbances,
         rng: np.random.Generator,
+        least: Ints,
     ) -> None:
-        self._system, self._arrivals, self._disturbances = system, arrivals, disturbances
+        self._system, self._arrivals, self._disturbances, self._least = system, arrivals, disturbances, least
         self._simulation = Simulation(network, arrivals, rng)
         self._now = Decision(replicas=system.replicas, cores=system.cores)
         self._scaled, self._limits = system.replicas.copy(), system.cores.copy()
@@ -126,13 +132,12 @@ class _Run:
         system, step_s = self._system, self._system.step_s
         controller = policy.begin(system)
         shape = (steps, len(system.services))
-        replicas, ready, cores = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
-        core_s = 0.0
+        replicas, ready, paid = (np.zeros(shape, np.int64) for _ in range(3))
+        cores = np.zeros(shape)
         for step in range(steps):
             replicas[step], cores[step] = self._now.replicas, self._now.cores
             seen = self._advance(step * step_s, (step + 1) * step_s)
-            ready[step] = seen.ready
-            core_s += step_s * float(np.sum((seen.ready + seen.starting) * self._now.cores))
+            ready[step], paid[step] = seen.ready, seen.ready + seen.starting
             if step + 1 == steps or self._late_by((step + 1) * step_s) > give_up * len(self._arrivals):
                 steps = step + 1
                 break
@@ -145,8 +150,9 @@ class _Run:
             policy=policy.name,
             services=system.services,
             step_s=step_s,
-            core_hours=core_s / 3600.0,
+            core_hours=float(np.sum(paid[:steps] * cores[:steps])) * step_s / 3600.0,
             violation_share=float(np.mean(late)) if len(late) else 0.0,
+            failed_share=float(np.mean(self._simulation.failed[bounds[0] : bounds[-1]])) if len(late) else 0.0,
             requests=len(late),
             time_s=np.arange(steps, dtype=np.float64) * step_s,
             p99_s=np.array([_p99(latency[a:b]) for a, b in pairwise(bounds.tolist())]),
@@ -154,6 +160,7 @@ class _Run:
             entry_per_s=np.diff(bounds) / step_s,
             replicas=replicas[:steps],
             ready=ready[:steps],
+            paid=paid[:steps],
             cores=cores[:steps],
         )
 
@@ -178,7 +185,7 @@ class _Run:
         return self._simulation.seen()
 
     def _obey(self, decision: Decision) -> None:
-        self._now = replace(decision, replicas=np.clip(decision.replicas, 0, self._system.most_replicas))
+        self._now = replace(decision, replicas=np.clip(decision.replicas, self._least, self._system.most_replicas))
         self._apply()
 
     def _apply(self) -> None:

@@ -5,7 +5,7 @@ over its visits, its tail that of a gamma law with the sum's mean and variance. 
 shorten the far tail most for their cores: a path of mixes, each nearly the cheapest for its tail.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -24,6 +24,12 @@ class Sizes:
     pods: Ints
     cores: Floats
     late: Floats
+
+    def at_least(self, network: Network, least: Ints) -> "Sizes":
+        """With so many pods of each service; lateness is left as it was, which is no less than it is then."""
+        pods = np.maximum(self.pods, least)
+        cores = pods @ np.array([service.cores for service in network.services])
+        return replace(self, pods=pods, cores=cores)
 
 
 def visits_of(network: Network) -> Floats:
