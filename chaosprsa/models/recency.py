@@ -54,12 +54,14 @@ def recency(
     names = [*components, *sorted(set(named) - set(components))]
     none = _events(())
     events = [_events(named[name]) if name in named else none for name in names]
-    onsets = np.array([_faded(each.onsets, np.ones(len(each.onsets)), times_ms) for each in events])
+    apart = {id(each): each for each in events}  # most share none's
+    every = {key: (_onsets(each, times_ms), _own(each, times_ms)) for key, each in apart.items()}
+    onsets = np.array([every[id(each)][0] for each in events])
     lasting = np.array([_before(each.onsets, times_ms) - _before(each.ends, times_ms) for each in events], dtype=float)
     counted = np.concatenate([onsets.reshape(len(names), len(times_ms), len(SPANS_H)), lasting[..., None]], axis=-1)
     beside = _beside(counted, neighbours_of(topology, names)[: len(components)])
     others = counted.sum(axis=0) - counted[: len(components)]
-    own = [_own(each, times_ms) for each in events[: len(components)]]
+    own = [every[id(each)][1] for each in events[: len(components)]]
     return np.concatenate(
         [
             onsets[: len(components)],
@@ -120,6 +122,11 @@ def _events(incidents: Sequence[Incident]) -> _Events:
         ends=spans[order, 1],
         lengths_min=(spans[order, 1] - spans[order, 0]) / _MINUTE_MS,
     )
+
+
+def _onsets(events: _Events, times_ms: IntArray) -> FloatArray:
+    """How many set in, faded, shape (times, spans)."""
+    return _faded(events.onsets, np.ones(len(events.onsets)), times_ms)
 
 
 def _own(events: _Events, times_ms: IntArray) -> FloatArray:

@@ -9,6 +9,7 @@ only minutes that are normal now can precede anything.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -73,14 +74,20 @@ class Layout:
     @property
     def window_columns(self) -> tuple[str, ...]:
         """As tsfresh writes them: metric__feature; last5 and last120 mean so many steps."""
-        whole = [f"{metric}__{name}" for metric in self.metrics for name in WINDOW_FEATURES]
-        others = [
-            f"{metric}.last{width}__{name}"
-            for width, names in ((RECENT_STEPS, RECENT_FEATURES), (LONG_STEPS, LONG_FEATURES))
-            for metric in self.metrics
-            for name in names
-        ]
-        return (*whole, *others)
+        return _window_columns(self.metrics)
+
+
+@cache
+def _window_columns(metrics: tuple[str, ...]) -> tuple[str, ...]:
+    """Asked for with every word of evidence."""
+    whole = [f"{metric}__{name}" for metric in metrics for name in WINDOW_FEATURES]
+    others = [
+        f"{metric}.last{width}__{name}"
+        for width, names in ((RECENT_STEPS, RECENT_FEATURES), (LONG_STEPS, LONG_FEATURES))
+        for metric in metrics
+        for name in names
+    ]
+    return (*whole, *others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
