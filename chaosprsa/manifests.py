@@ -33,7 +33,8 @@ class Workload:
 
     service: the value of the service label on its pods; container: the one that serves (named as the service, named by
     kubectl's default-container annotation, or the first); hpa: the autoscaler that owns its replicas, or "".
-    resources: None where the container has neither requests nor limits. floor: the autoscaler's minReplicas, or 0.
+    resources: None where the container has neither requests nor limits. floor, ceiling: the autoscaler's minReplicas
+    and maxReplicas, or 0.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Workload:
     resources: Resources | None
     hpa: str = ""
     floor: int = 0
+    ceiling: int = 0
 
 
 def name_of(manifest: Manifest) -> str:
@@ -137,22 +139,26 @@ def read_workloads(
     return tuple(sorted(found, key=lambda workload: workload.name))
 
 
-def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], tuple[str, int]]:
-    """(kind, name) of a workload -> the HPA that owns its replicas, and its minReplicas."""
+def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], tuple[str, int, int]]:
+    """(kind, name) of a workload -> the HPA that owns its replicas, its minReplicas and maxReplicas."""
     autoscalers = [manifest for manifest in manifests if manifest["kind"] == "HorizontalPodAutoscaler"]
     targets = [(manifest["spec"]["scaleTargetRef"], manifest) for manifest in autoscalers]
     return {
-        (target["kind"], target["name"]): (name_of(manifest), manifest["spec"].get("minReplicas") or 1)
+        (target["kind"], target["name"]): (
+            name_of(manifest),
+            manifest["spec"].get("minReplicas") or 1,
+            manifest["spec"]["maxReplicas"],
+        )
         for target, manifest in targets
     }
 
 
 def _workload(
-    manifest: Manifest, label: str, capacity: tuple[int, int], owners: Mapping[tuple[str, str], tuple[str, int]]
+    manifest: Manifest, label: str, capacity: tuple[int, int], owners: Mapping[tuple[str, str], tuple[str, int, int]]
 ) -> Workload:
     service = service_of(manifest, label)
     container = main_container(manifest, service)
-    hpa, floor = owners.get((manifest["kind"], name_of(manifest)), ("", 0))
+    hpa, floor, ceiling = owners.get((manifest["kind"], name_of(manifest)), ("", 0, 0))
     return Workload(
         name=name_of(manifest),
         kind=manifest["kind"],
@@ -162,6 +168,7 @@ def _workload(
         resources=resources_of(container, capacity),
         hpa=hpa,
         floor=floor,
+        ceiling=ceiling,
     )
 
 

@@ -208,6 +208,57 @@ class SafetyTable(Table):
     ] = 24.0
 
 
+class AllocationTable(Table):
+    """[allocation]: what the search for the cheapest allocation holds to, and where its study is kept."""
+
+    risk_level: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="The SLO is judged by the mean of the worst 1 - this of what may happen (CVaR); 0.9, the "
+            "worst tenth, as an objective of nines asks for. 0: the mean of everything.",
+        ),
+    ] = 0.9
+    risk_limit: Annotated[
+        float,
+        Field(
+            gt=-0.1,
+            description="The most that this may be, as a share of the SLO; 0, the SLO is held there. 0.1 lets it be "
+            "missed by a tenth, -0.05 keeps a twentieth to spare.",
+        ),
+    ] = 0.0
+    change_share: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="What moving a service is taken to cost, as a share of what it costs a month (all of it where "
+            "its pods restart, half where they don't); 0, a rollout is done by a machine. 0.05 leaves alone what "
+            "saves less than a twentieth.",
+        ),
+    ] = 0.0
+    trials: Annotated[
+        int, Field(ge=0, le=100_000, description="Optuna's trials after greedy search; 64, seconds for a few services.")
+    ] = 64
+    storage: Annotated[
+        str,
+        Field(
+            description="URL of Optuna's storage, which several workers may share (postgresql://..., sqlite:///...); "
+            "empty: a file in recommendation/. Leave its password to the driver (PGPASSWORD, .pgpass)."
+        ),
+    ] = ""
+    study: Annotated[
+        str,
+        Field(
+            description="The study's name in that storage, for one system that is asked the same again; empty: named "
+            "after the question, so that others lie beside it."
+        ),
+    ] = ""
+    frontier: Annotated[
+        bool, Field(description="Optuna looks for the whole front of cost against risk; false: the least cost only.")
+    ] = False
+
+
 class Settings(Table):
     """The whole file."""
 
@@ -219,6 +270,7 @@ class Settings(Table):
     shadow: ShadowTable = ShadowTable()
     trial: TrialTable = TrialTable()
     safety: SafetyTable = SafetyTable()
+    allocation: AllocationTable = AllocationTable()
 
     @property
     def call_graph(self) -> Topology:

@@ -6,7 +6,8 @@ issues/                            issues.jsonl, alerts.json, telemetry/       i
 generated/STUDY/                   study.json, experiments and profiles        generate
 outcomes/STUDY/ISSUE/              outcome.json, journal.json, load, series    trial
 recommendation/                    recommendation.json, rollout plan and experiment, the Optuna study    recommend
-rollout/                           outcome.json, journal.json                  rollout
+                                   kustomize/, helm/, kubectl/: the same, as others apply it
+rollout/                           outcome.json, journal.json, earlier/        rollout
 report.html                                                                   report
 loads/                             profiles without an issue, for game days       load
 backtest/                          backtest.html, backtest.json               backtest

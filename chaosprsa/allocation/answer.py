@@ -74,6 +74,7 @@ def _policy(chosen: Considered, first: Candidate) -> PolicyResult:
 def _notes(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
     yield from run.notes
     yield from _about_the_twin(run)
+    yield from _about_the_risk(run, chosen, present)
     yield from _about_what_is_lost(run, chosen, present)
     yield from _about_the_shadow(run, chosen)
     yield from _about_passes_now(run, present)
@@ -85,6 +86,16 @@ def _about_the_twin(run: Run) -> Iterator[str]:
     if not fit.trusted:
         yield f"the twin is not trusted ({fit.reason}): only trials in the shadow count as evidence"
     yield from run.engine.twin.notes
+
+
+def _about_the_risk(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
+    engine, risk = run.engine, run.engine.case.risk
+    if engine.twin.fit.trusted:
+        now, then = (engine.risk_at(one.point, one.verdicts.seen) for one in (present, chosen))
+        yield (
+            f"risk: CVaR {risk.level:g} of the share of the SLO that is missed is {then:.3g} with the recommendation, "
+            f"{now:.3g} now, allowed {risk.limit:g} (below 0: to spare; a miss counts up to 1)"
+        )
 
 
 def _about_what_is_lost(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
@@ -103,7 +114,7 @@ def _about_what_is_lost(run: Run, chosen: Considered, present: Considered) -> It
     for issue in engine.case.issues:
         before, after = present.verdicts.survived[issue.id], chosen.verdicts.survived[issue.id]
         if before and after is False:
-            yield f"it no longer survives {in_words(issue)}, which production survives now; it loses less in the others"
+            yield f"it no longer survives {in_words(issue)}, which production survives now; the risk over all is less"
     if chosen is present:
         yield _why_nothing_changes(run)
 
@@ -113,7 +124,7 @@ def _why_nothing_changes(run: Run) -> str:
         return "production's present allocation is the cheapest that holds"
     if not run.engine.twin.fit.trusted:
         return "production stays as it is: no candidate has passed in the shadow, and the twin alone is no evidence"
-    return "production stays as it is: no candidate loses less, or as little for less money"
+    return "production stays as it is: no candidate risks less, or as little for less money"
 
 
 def _about_passes_now(run: Run, present: Considered) -> Iterator[str]:
@@ -132,7 +143,7 @@ def _about_the_shadow(run: Run, chosen: Considered) -> Iterator[str]:
     if chosen.check is None and chosen.candidate is not None:
         yield "not checked in the shadow"
     elif chosen.check is not None and chosen.check.refuted:
-        yield "it failed a check in the shadow; nothing that was tried there loses less"
+        yield "it failed a check in the shadow; nothing that was tried there risks less"
     elif chosen.check is not None and not chosen.check.conclusive:
         yield "the shadow could not tell: its checks were inconclusive or invalid"
     shown = chosen.shown

@@ -1,14 +1,14 @@
 """One calibrated twin, one space, all issues: proposes candidates. What recommend() does before it asks the shadow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from chaosprsa.allocation.binding import binding, in_the_way
 from chaosprsa.allocation.greedy import Found, found_at, trimmed
-from chaosprsa.allocation.limits import Limits
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import fine_tune
 from chaosprsa.allocation.risk import Risk
@@ -22,6 +22,7 @@ from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, Twin, calibrate, draw_worlds
 from chaosprsa.types import (
     Allocation,
+    Limits,
     Outcome,
     PolicyResult,
     Prices,
@@ -55,15 +56,18 @@ class Case:
     timeout_s: float = 10.0
     risk: Risk = field(default_factory=Risk)
     limits: Limits = field(default_factory=Limits)
+    frontier: bool = False
+    study: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """point: what to try; search, policy: how it was found."""
+    """point: what to try; search, policy: how it was found. notes: what the reader must know of that."""
 
     point: Ints
     search: tuple[SearchTrial, ...]
     policy: PolicyResult
+    notes: tuple[str, ...] = ()
 
 
 class Engine:
@@ -86,6 +90,18 @@ class Engine:
     def survivable(self) -> tuple[SimulatedIssue, ...]:
         return self._most.survivable
 
+    def missed(self, point: Ints, seen: Mapping[str, bool]) -> tuple[float, float]:
+        """(risk above what is allowed, mean of what is missed), with what the shadow saw of issues above the twin."""
+        return self._most.missed(point, seen)
+
+    def risk_at(self, point: Ints, seen: Mapping[str, bool]) -> float:
+        return self._most.risk_at(point, seen)
+
+    def price_month(self, point: Ints) -> float:
+        """Cost and the price on change."""
+        cost = self.space.cost_month(point[None]) + self.space.change_month(point[None], self.case.risk.change_share)
+        return float(cost[0])
+
     def holding(self, point: Ints) -> Rehearsal:
         """The issues that can be survived, each in the world that is hard for this point."""
         return Objective(self.space, self.final, reference=point, risk=self.case.risk).rehearsal
@@ -99,7 +115,7 @@ class Engine:
 
     def propose(
         self,
-        storage: Path | None,
+        storage: Path | str | None,
         progress: Progress,
         refuted: tuple[Ints, ...] = (),
         latency_share: float = 1.0,
@@ -111,14 +127,25 @@ class Engine:
         among = frozenset(issue.id for issue in (*representatives(self._faults()), self._usual))
         coarse = Objective(self.space, replace(final, step_s=SEARCH_STEP_S), refuted, among, risk=case.risk)
         count = case.trials if trials is None else trials
-        result = search(coarse, case.seed, count, storage, progress)
+        result = search(coarse, case.seed, count, storage, progress, frontier=case.frontier, name=case.study)
         progress("checking against every issue", 0.9)
         every, best = self._held(final, refuted, result.best)
+        notes = result.notes if best.feasible else (*result.notes, self._why_not(every, final, refuted, best))
         progress("fine-tuning by fitted Q iteration", 0.93)
         tuned = fine_tune(every, best.point, case.load, case.seed)
         if np.array_equal(tuned.point, best.point) or not every.hardened(tuned.point):
-            return Candidate(tuned.point, result.trials, tuned.result)
-        return Candidate(best.point, result.trials, replace(tuned.result, kept=False, reason=_FINER))
+            return Candidate(tuned.point, result.trials, tuned.result, notes)
+        return Candidate(best.point, result.trials, replace(tuned.result, kept=False, reason=_FINER), notes)
+
+    def _why_not(self, every: Objective, final: Rehearsal, refuted: tuple[Ints, ...], best: Found) -> str:
+        """Which limit binds, where nothing that may be tried holds the risk."""
+
+        def pose(space: Space) -> Objective:
+            return Objective(
+                space, replace(final, step_s=SEARCH_STEP_S), refuted, reference=best.point, risk=every.risk
+            )
+
+        return in_the_way(self.space, binding(self.space, pose, [self.space.present, best.point]), every, best.point)
 
     def _faults(self) -> tuple[SimulatedIssue, ...]:
         """Without the usual load; everything where nothing can be survived, so that the least is lost."""

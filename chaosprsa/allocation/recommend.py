@@ -10,8 +10,8 @@ from pathlib import Path
 
 from chaosprsa.allocation.answer import answer
 from chaosprsa.allocation.checking import MOST_CHECKS, Check, checked, tightened
+from chaosprsa.allocation.counterexamples import counterexamples
 from chaosprsa.allocation.engine import Candidate, Case, Engine
-from chaosprsa.allocation.limits import Limits
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.run import Considered, Run
@@ -20,7 +20,7 @@ from chaosprsa.errors import BadInput
 from chaosprsa.progress import Progress, silent
 from chaosprsa.settings import SafetyTable
 from chaosprsa.shadow import scaled
-from chaosprsa.types import Allocation, Outcome, Prices, Recommendation, SimulatedIssue, Slo, Topology
+from chaosprsa.types import Allocation, Limits, Outcome, Prices, Recommendation, SimulatedIssue, Slo, Topology
 
 
 def recommend(
@@ -37,7 +37,7 @@ def recommend(
     seed: int,
     now: datetime,
     namespace: str = "",
-    storage: Path | None = None,
+    storage: Path | str | None = None,
     check: Check | None = None,
     progress: Progress = silent,
     phases_s: tuple[float, float] = (120.0, 60.0),
@@ -45,15 +45,22 @@ def recommend(
     timeout_s: float = 10.0,
     risk: Risk | None = None,
     limits: Limits | None = None,
+    rolled_back: Sequence[Allocation] = (),
+    frontier: bool = False,
+    study: str = "",
+    notes: Sequence[str] = (),
 ) -> Recommendation:
     """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
 
-    load: at production's entry. scale: the shadow's share of it. storage: where the Optuna study is written, none if
-    None. check: plays an allocation (at the shadow's scale), asked at most twice. phases_s:
-    a trial's fault and after phases, by which the twin judges too. trials: Optuna's. timeout_s: users give up after it.
-    risk: how much of it is accepted, CVaR over the issues of what is missed. limits: quota, nodes, disruption budgets.
+    load: at production's entry. scale: the shadow's share of it. storage: where the Optuna study is kept, a file or a
+    URL, none if None; study: its name there; frontier: of cost against risk. check: plays an allocation (at the
+    shadow's scale), asked at most twice. phases_s: a trial's fault and after phases, by which the twin judges too.
+    trials: Optuna's. timeout_s: users give up after it. risk: how much of it is accepted, CVaR over the issues of what
+    is missed. limits: quota, nodes, disruption budgets. rolled_back: allocations that production did worse with.
+    notes: what the reader must know of all this.
 
-    Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be.
+    Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be,
+    limits that nothing fits in, a named study of another space; SourceUnreachable: no such storage.
     """
     case = Case(
         issues=tuple(issues),
@@ -70,12 +77,16 @@ def recommend(
         timeout_s=timeout_s,
         risk=risk or Risk(),
         limits=limits or Limits(),
+        frontier=frontier,
+        study=study,
     )
     _refuse_contradictions(case, scale)
     progress("calibrating the twin", 0.0)
     run = Run(Engine(case, outcomes), tuple(outcomes), scale)
-    first = run.engine.propose(storage, progress)
-    _consider(run, first, check, progress)
+    run.notes += notes
+    first = run.engine.propose(storage, progress, counterexamples(run, rolled_back))
+    run.notes += first.notes
+    _consider(run, first, check, progress, rolled_back)
     chosen, present = _chosen(run)
     return answer(run, chosen, present, first, namespace)
 
@@ -96,9 +107,11 @@ def _refuse_contradictions(case: Case, scale: float) -> None:
         raise BadInput(f"production's allocation names {', '.join(extra)}, which the topology doesn't")
 
 
-def _consider(run: Run, first: Candidate, check: Check | None, progress: Progress) -> None:
+def _consider(
+    run: Run, first: Candidate, check: Check | None, progress: Progress, rolled_back: Sequence[Allocation]
+) -> None:
     """The first candidate, and after a counterexample one more; each asked in the shadow where there is one."""
-    candidate, refuted = first, []
+    candidate = first
     for number in range(1, MOST_CHECKS + 1):
         engine = run.engine
         if check is None:
@@ -106,9 +119,7 @@ def _consider(run: Run, first: Candidate, check: Check | None, progress: Progres
             return
         progress(f"checking candidate {number} in the shadow", 0.95)
         small = scaled(engine.space.allocation(candidate.point), run.scale)
-        expected = frozenset(issue.id for issue in engine.case.issues)
-        if engine.twin.fit.trusted:
-            expected -= {issue.id for issue in engine.hopeless} | run.shown(candidate.point).coarse
+        expected = run.expected(candidate.point)
         order = engine.most_binding(candidate.point)
         ids = tuple(issue for issue in order if issue in expected) or order
         told = checked(number, check(small, ids), expected)
@@ -117,32 +128,36 @@ def _consider(run: Run, first: Candidate, check: Check | None, progress: Progres
         run.considered.append(Considered(candidate.point, candidate, told, run.shown(candidate.point)))
         if not told.refuted or number == MOST_CHECKS:
             return
-        refuted.append(candidate.point)
         run.engine = Engine(engine.case, run.outcomes)
+        refuted = (candidate.point, *counterexamples(run, rolled_back))
         share = tightened(engine.case.slo, told.failed)
         run.notes.append(
             f"candidate {number} failed in the shadow ({told.failed[0].issue.fault.value} on "
             f"{told.failed[0].issue.component}); the next is searched to hold {share:.0%} of the SLO's latency"
         )
-        candidate = run.engine.propose(None, progress, tuple(refuted), share, trials=32)
+        candidate = run.engine.propose(None, progress, refuted, share, trials=32)
         if any((candidate.point <= failed).all() for failed in refuted):
             run.notes.append("there is nothing more generous within the limits")
             return
 
 
 def _chosen(run: Run) -> tuple[Considered, Considered]:
-    """The considered point that loses least, then the cheapest; production as it is is always among them."""
-    space, final, trusted = run.engine.space, run.engine.final, run.engine.twin.fit.trusted
+    """What the search itself holds to, with the shadow's word above the twin's: the risk, then the price.
+
+    Production as it is is always among them.
+    """
+    engine = run.engine
+    space, trusted = engine.space, engine.twin.fit.trusted
     present = Considered(space.present, None, None, run.shown(space.present))
     everyone = [*run.considered, present]
     for one in everyone:
         one.shown = run.shown(one.point)
-        one.verdicts = verdicts(space, final, one.point, one.shown, trusted)
-    probabilities = {issue.id: issue.probability for issue in final.issues}
+        one.verdicts = verdicts(space, engine.final, one.point, one.shown, trusted)
 
-    def rank(one: Considered) -> tuple[float, float]:
-        lost = one.verdicts.weighted(probabilities) if one.verdicts else 0.0
-        return round(lost, 6), float(space.cost_month(one.point[None])[0])
+    def rank(one: Considered) -> tuple[float, float, float, float]:
+        over, missed = engine.missed(one.point, one.verdicts.seen)
+        passed = float(space.excess(one.point[None])[0]) if one is not present else 0.0
+        return passed, round(over, 6), round(missed, 6), engine.price_month(one.point)
 
     if trusted:
         return min(everyone, key=rank), present

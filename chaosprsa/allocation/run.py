@@ -18,7 +18,7 @@ class Considered:
     candidate: Candidate | None
     check: Checked | None
     shown: Shown
-    verdicts: Verdicts = field(default_factory=lambda: Verdicts({}, {}, {}))
+    verdicts: Verdicts = field(default_factory=lambda: Verdicts({}, {}))
 
 
 @dataclass(slots=True)
@@ -43,3 +43,11 @@ class Run:
             roomier=roomier(full, small, self.scale),
             coarse=too_coarse(engine.space, engine.final, point, scaled_point, self.scale),
         )
+
+    def expected(self, point: Ints) -> frozenset[str]:
+        """Ids of the issues that a point is meant to survive in the shadow; all where the twin isn't trusted."""
+        engine = self.engine
+        every = frozenset(issue.id for issue in engine.case.issues)
+        if not engine.twin.fit.trusted:
+            return every
+        return every - {issue.id for issue in engine.hopeless} - self.shown(point).coarse

@@ -1,5 +1,6 @@
 """How candidates do: what they cost, and how much risk is left that the SLO is missed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,6 +18,7 @@ ALLOWING = 0.05
 SOFT = 12.0  # the higher, the closer the soft maximum is to the maximum
 HARD_WORLD = 0.8  # what stands for an issue outside the tail: harder than four of five of its worlds
 WIDER = 1.5  # so much more than the tail is looked at, since another allocation has another tail
+WHOLE = 1.0  # of the SLO missed: more is no worse where evidence of two kinds is weighed
 BROKEN = 10.0  # a hard limit that is passed is worse than any miss
 
 
@@ -141,9 +143,32 @@ class Objective:
         each = [cvar(self._losses(used[rows], rows), weight, self.risk.level) for rows, weight in self._groups]
         return float(max(each, default=np.float64(-1.0)))
 
-    def risk_at(self, point: Ints) -> float:
-        """CVaR over all worlds, the worse of the issues' and the usual peak's."""
-        return self._risk_of(shares_used(self._whole(self.space.capacity(point[None])), self._whole.slo)[0])
+    def risk_at(self, point: Ints, told: Mapping[str, bool] | None = None) -> float:
+        """CVaR over all worlds, the worse of the issues' and the usual peak's; see missed()."""
+        each = [cvar(losses, weight, self.risk.level) for losses, weight in self._told_losses(point, told or {})]
+        return float(max(each, default=np.float64(-1.0)))
+
+    def missed(self, point: Ints, told: Mapping[str, bool]) -> tuple[float, float]:
+        """(risk above what is allowed, the mean of what is missed where that is above 0), each 0 where it is held.
+
+        A miss counts up to a whole SLO. told: by issue id whether the shadow saw it survived; that outweighs the twin.
+        """
+        over = max(self.risk_at(point, told) - self.risk.limit, 0.0)
+        mean = sum(float(np.maximum(losses, 0.0) @ weight) for losses, weight in self._told_losses(point, told))
+        return over, mean if over > 0 else 0.0
+
+    def _told_losses(self, point: Ints, told: Mapping[str, bool]) -> list[tuple[Floats, Floats]]:
+        used = shares_used(self._whole(self.space.capacity(point[None])), self._whole.slo)[0]
+        return [(self._told(self._losses(used[rows], rows), rows, told), weight) for rows, weight in self._groups]
+
+    def _told(self, losses: Floats, rows: NDArray[np.int64], told: Mapping[str, bool]) -> Floats:
+        found = np.minimum(losses, WHOLE)
+        issue = self._whole.worlds.issue[rows]
+        for number, one in enumerate(self._whole.issues):
+            if one.id in told:
+                own = issue == number
+                found[own] = np.minimum(found[own], 0.0) if told[one.id] else WHOLE
+        return found
 
     @property
     def mark(self) -> str:

@@ -40,18 +40,20 @@ def search(
     progress: Progress = silent,
     *,
     frontier: bool = False,
+    name: str = "",
 ) -> SearchResult:
     """count: Optuna's own trials, in a box around what greedy search found and what is given at present.
 
     storage: a file, or any URL that Optuna knows, which several workers may share; trials that are there count.
-    frontier: Optuna looks for the best of both cost and risk. Raises BadInput for a storage with another space's study.
+    frontier: Optuna looks for the best of both cost and risk. name: the study's, there; after the question where empty.
+    Raises BadInput for a named study of another space.
     """
     space = objective.space
     present = space.clipped(space.present)
     progress("greedy search", 0.0)
     best = trimmed(space, objective, swift(objective, starts(space)))
     corner = box_around(space, best.point)
-    study = Study(space, seed, corner, storage, frontier=frontier, question=objective.mark)
+    study = Study(space, seed, corner, storage, frontier=frontier, question=objective.mark, name=name)
     study.add(present[None], objective(present[None]), "present")
     study.add(best.point[None], objective(best.point[None]), "greedy")
     while (done := study.done) < count:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.allocation.limits import Limits
+from chaosprsa.allocation.limits import excesses
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Capacity, Twin
-from chaosprsa.types import HOURS_A_MONTH, Allocation, Prices, Resources, ServiceAllocation
+from chaosprsa.types import HOURS_A_MONTH, Allocation, Limits, Prices, Resources, ServiceAllocation
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -40,6 +40,7 @@ class Space:
     prices: Prices
     notes: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    ignored: frozenset[str] = frozenset()  # hard limits that are not looked at, by name
 
     def clipped(self, points: Ints) -> Ints:
         """Points moved to the nearest allowed ones."""
@@ -76,7 +77,8 @@ class Space:
 
     def excesses(self, points: Ints) -> dict[str, Floats]:
         """Share by which each hard limit is passed, shape (candidates,), by its name."""
-        return self.limits.excesses(points[..., REPLICAS], points[..., 1:], self.requests(points))
+        every = excesses(self.limits, points[..., REPLICAS], points[..., 1:], self.requests(points))
+        return {name: share for name, share in every.items() if name not in self.ignored}
 
     def excess(self, points: Ints) -> Floats:
         """The worst of them; 0 where all hold."""
@@ -85,9 +87,9 @@ class Space:
             found = np.maximum(found, one)
         return found
 
-    def without(self, name: str) -> "Space":
-        """The same without one hard limit, to see whether it is what binds."""
-        return replace(self, limits=self.limits.without(name))
+    def without(self, *names: str) -> "Space":
+        """The same without some hard limits, to see whether they are what binds."""
+        return replace(self, ignored=self.ignored | set(names))
 
     def capacity(self, points: Ints) -> Capacity:
         """What the twin is given; points: shape (candidates, services, 3)."""
@@ -137,7 +139,7 @@ def build_space(
     """Ranges from the safety settings, on a grid that the present values lie on.
 
     What the twin can't tell stays as it is: a service that nobody calls, CPU or memory that was never seen in use.
-    Raises BadInput where the settings leave no room.
+    Raises BadInput where the settings or the hard limits leave no room.
     """
     services = twin.graph.services
     present = point_of(production, services)
@@ -157,7 +159,7 @@ def build_space(
     notes = _outside(present, most, services)
     fixed = _fixed(twin)
     ratio = _ratios(production, services)
-    return Space(
+    space = Space(
         services,
         present,
         np.where(fixed, present, low),
@@ -168,6 +170,19 @@ def build_space(
         notes,
         hard,
     )
+    _refuse_what_fits_nowhere(space)
+    return space
+
+
+def _refuse_what_fits_nowhere(space: Space) -> None:
+    """Raises BadInput where even the least that may be tried passes a hard limit; all that do are named."""
+    over = {name: float(share[0]) for name, share in space.excesses(space.low[None]).items() if share[0] > 0}
+    if over:
+        named = ", ".join(f"{name} by {share:.0%}" for name, share in over.items())
+        raise BadInput(
+            f"limits: nothing fits: even the least that may be tried passes {named}; raise it, or allow less: "
+            "[safety] min_replicas, or a smaller PodDisruptionBudget"
+        )
 
 
 def _least(present: Ints, twin: Twin, at: int, safety: SafetyTable) -> Ints:

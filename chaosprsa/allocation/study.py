@@ -1,10 +1,12 @@
 """An Optuna study: asked and told in batches, kept in memory, in a file or in a storage that workers share.
 
-A study belongs to one space and one question (its mark); another one in its place is refused. What was told is kept
-here too, so that a storage that drops out loses nothing: the study goes on in memory. A file of ours with another
-study is set aside, since every recommendation asks anew; a storage that somebody named is refused then.
+A study belongs to one space and one question (its mark). In a shared storage it is named after them, so that other
+questions lie beside it; where somebody named the study, another one in its place is refused. A file of ours with
+another study is set aside, since every recommendation asks anew. What was told is kept here too, so that a storage that
+drops out loses nothing: the study goes on in memory.
 """
 
+import re
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -30,7 +32,8 @@ _Told = TypeVar("_Told")
 class Study:
     """high: the upper corner of what is asked for. storage: None for memory, a file, or a URL of Optuna's.
 
-    question: what else than the space a trial's scores depend on. frontier: risk is a second objective.
+    question: what else than the space a trial's scores depend on. frontier: risk is a second objective. name: in the
+    storage; empty: after the question.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Study:
         *,
         frontier: bool = False,
         question: str = "",
+        name: str = "",
     ) -> None:
         import optuna  # takes a second
 
@@ -56,6 +60,7 @@ class Study:
         self.mark = sha256(
             repr((space.services, self._distributions, space.present.tolist(), self._directions, question)).encode()
         ).hexdigest()[:16]
+        self.name = name or (f"{STUDY}-{self.mark}" if isinstance(storage, str) else STUDY)
         self._study = self._opened()
         self._refresh()
 
@@ -74,20 +79,27 @@ class Study:
             if mark is None:
                 study.set_user_attr(MARK, self.mark)
         except ImportError as error:
-            raise BadInput(f"{where}: its driver is not installed ({error}); install it, or name a file") from None
+            raise BadInput(
+                f"{self._where}: its driver is not installed ({error}); install it, or name a file"
+            ) from None
         except Exception as error:
             if not self._outside(error):
                 raise
-            raise SourceUnreachable(f"{where}: the study can't be opened ({_first_line(error)})") from error
+            raise SourceUnreachable(f"{self._where}: the study can't be opened ({_first_line(error)})") from error
         if mark not in (None, self.mark) and isinstance(where, Path):
             where.replace(where.with_name(f"{where.name}.{mark}"))
             return self._opened()
         if mark not in (None, self.mark):
             raise BadInput(
-                f"{where}: its study is of another space or question (services, limits, issues or a present that "
-                "changed since); move it away, or name another storage"
+                f"{self._where}: its study {self.name!r} is of another space or question (services, limits, issues or "
+                "a present that changed since); nothing in it was touched: name another [allocation] study"
             )
         return study
+
+    @property
+    def _where(self) -> str:
+        """The storage without a password."""
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", str(self._storage))
 
     def _file(self, where: Path) -> Any:
         from optuna.storages import journal
@@ -99,7 +111,7 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # multivariate TPE and metric names call themselves experimental
             study = self._optuna.create_study(
-                study_name=STUDY, storage=backend, sampler=self._sampler(0), directions=self._directions,
+                study_name=self.name, storage=backend, sampler=self._sampler(0), directions=self._directions,
                 load_if_exists=True,
             )  # fmt: skip
             study.sampler = self._sampler(len(study.trials))
@@ -236,7 +248,7 @@ class Study:
             if self._storage is None or not self._outside(error):
                 raise
             self.notes.append(
-                f"{self._storage}: the study's storage dropped out ({_first_line(error)}); the search went on in "
+                f"{self._where}: the study's storage dropped out ({_first_line(error)}); the search went on in "
                 "memory with all that was tried, and nothing of it is there from then on"
             )
             self._storage = None

@@ -9,20 +9,18 @@ from chaosprsa.allocation.space import Ints, Space
 from chaosprsa.twin import Rehearsal
 from chaosprsa.types import Allocation, Outcome, Verdict
 
-BAD_WORLDS = 0.25  # fewer than these of an issue's worlds may fail: the search holds four of five
-
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """By issue id. survived: None where nobody can tell; by: shadow, twin or none; lost: 0 to 1, how far it fails."""
+    """By issue id. survived: None where nobody can tell; by: shadow, twin or none."""
 
     survived: Mapping[str, bool | None]
     by: Mapping[str, str]
-    lost: Mapping[str, float]
 
-    def weighted(self, probabilities: Mapping[str, float]) -> float:
-        """Expected number of issues that are not survived."""
-        return float(sum(probabilities[issue] * share for issue, share in self.lost.items()))
+    @property
+    def seen(self) -> dict[str, bool]:
+        """What the shadow showed, and nothing that is known speaks against."""
+        return {issue: bool(self.survived[issue]) for issue, who in self.by.items() if who == "shadow"}
 
 
 def shadow_verdicts(outcomes: Sequence[Outcome], allocation: Allocation) -> dict[str, bool]:
@@ -78,21 +76,18 @@ def verdicts(space: Space, rehearsal: Rehearsal, point: Ints, shown: Shown, trus
     violation = rehearsal(space.capacity(point[None])).violation[0]
     survived: dict[str, bool | None] = {}
     by: dict[str, str] = {}
-    lost: dict[str, float] = {}
     for at, issue in enumerate(rehearsal.issues):
         own = violation[rehearsal.worlds.issue == at]  # the predicted world first
         told = bool(own[0] <= 0)
         seen = shown.passed.get(issue.id)
         doubtful = trusted and ((seen and shown.roomier and not told) or (not seen and issue.id in shown.coarse))
         if seen is not None and not doubtful:
-            survived[issue.id], by[issue.id], lost[issue.id] = seen, "shadow", 0.0 if seen else 1.0
+            survived[issue.id], by[issue.id] = seen, "shadow"
         elif trusted:
-            failing = float(np.mean(own > 0))
             survived[issue.id], by[issue.id] = told, "twin"
-            lost[issue.id] = failing if failing > BAD_WORLDS else 0.0
         else:
-            survived[issue.id], by[issue.id], lost[issue.id] = None, "none", 0.5
-    return Verdicts(survived, by, lost)
+            survived[issue.id], by[issue.id] = None, "none"
+    return Verdicts(survived, by)
 
 
 def too_coarse(space: Space, rehearsal: Rehearsal, point: Ints, small: Ints, scale: float) -> frozenset[str]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from chaosprsa.allocation.checking import Check
 from chaosprsa.allocation.load import EntryLoad
+from chaosprsa.allocation.outputs import FILES, outputs
 from chaosprsa.allocation.recommend import recommend as find_allocation
+from chaosprsa.allocation.risk import Risk
 from chaosprsa.chain.context import Context, utc_now
 from chaosprsa.chain.rehearsal import play, read_study
 from chaosprsa.documents import read_document, write_document, write_text
@@ -18,25 +20,28 @@ from chaosprsa.models.bundle import Bundle, load_bundle
 from chaosprsa.report import render_report
 from chaosprsa.rollout.experiment import rollout_experiment
 from chaosprsa.rollout.plan import build_plan
-from chaosprsa.rollout.run import run_rollout
-from chaosprsa.types import Allocation, Outcome, Recommendation, RolloutOutcome, RolloutPlan, Study
+from chaosprsa.rollout.run import EARLIER, OUTCOME, run_rollout
+from chaosprsa.types import Allocation, Outcome, Recommendation, RolloutOutcome, RolloutPlan, Study, Verdict
 
 FORECAST_STEP_S = 900.0
 RECOMMENDATION, PLAN, EXPERIMENT, OPTUNA = "recommendation.json", "plan.json", "rollout.experiment.json", "study.log"
 
 
 def recommend(context: Context, study_name: str, seed: int, checked: int) -> tuple[Recommendation, RolloutPlan]:
-    """Search, check the best in the shadow, write the recommendation, its plan and its experiment.
+    """Search, check the best in the shadow, write the recommendation, its plan and experiment, and what others apply.
 
     checked: how many issues a candidate is played against, the most binding first; each costs as long as a trial.
     """
     settings, study = context.settings, read_study(context, study_name)
     outcomes = read_outcomes(context.workspace.outcomes(study.name), study)
-    cluster, folder = context.cluster(), context.workspace.recommendation
+    cluster, folder, table = context.cluster(), context.workspace.recommendation, settings.allocation
+    services = settings.topology.services
+    production = cluster.allocation(study.namespace, services)
+    limits, notes = cluster.limits(study.namespace, services)
     answer = find_allocation(
         outcomes=outcomes,
         issues=[item.issue for item in study.items],
-        production=cluster.allocation(study.namespace, settings.topology.services),
+        production=production,
         load=entry_load(load_bundle(context.workspace.models), timedelta(hours=settings.safety.lapse_hours)),
         topology=settings.call_graph,
         slo=settings.entry_slo,
@@ -46,24 +51,62 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
         seed=seed,
         now=utc_now(),
         namespace=study.namespace,
-        storage=folder / OPTUNA,
+        storage=table.storage or folder / OPTUNA,
         check=_checker(context, study, checked) if checked else None,
         progress=context.progress,
         phases_s=(settings.trial.fault_s, settings.trial.after_s),
+        trials=table.trials,
+        risk=Risk(level=table.risk_level, limit=table.risk_limit, change_share=table.change_share),
+        limits=limits,
+        rolled_back=rolled_back(context.workspace.rollout, production),
+        frontier=table.frontier,
+        study=table.study,
+        notes=notes,
     )
-    kinds = {workload.service: workload.kind for workload in cluster.workloads(study.namespace)}
+    workloads = cluster.workloads(study.namespace)
+    kinds = {workload.service: workload.kind for workload in workloads}
     plan = build_plan(answer, study.namespace, kinds, settings.entry_slo, settings.safety, settings.call_graph)
     write_document(folder / RECOMMENDATION, answer)
     write_document(folder / PLAN, plan)
     write_text(folder / EXPERIMENT, json.dumps(rollout_experiment(plan, settings), indent=1, ensure_ascii=False) + "\n")
+    for name, text in outputs(answer, workloads).items():
+        write_text(folder / name / FILES[name], text)
     return answer, plan
 
 
+def read_recommendation(context: Context) -> Recommendation:
+    """What recommend wrote."""
+    return read_document(context.workspace.recommendation / RECOMMENDATION, Recommendation)
+
+
+def as_others_apply_it(context: Context, name: str) -> str:
+    """The recommendation as a Kustomize component, Helm values or kubectl commands."""
+    return (context.workspace.recommendation / name / FILES[name]).read_text(encoding="utf-8")
+
+
 def entry_load(bundle: Bundle, horizon: timedelta) -> EntryLoad:
-    """Requests a second at production's entry: the forecast's mean over the horizon, and its highest upper bound."""
-    start = utc_now().timestamp()
+    """Requests a second at production's entry: the forecast's mean over the horizon, and its highest upper bound.
+
+    From the last whole step on, so that workers who start within one ask the same question.
+    """
+    start = utc_now().timestamp() // FORECAST_STEP_S * FORECAST_STEP_S
     forecast = bundle.entry_rate(np.arange(start, start + horizon.total_seconds(), FORECAST_STEP_S))
     return EntryLoad(base_per_s=float(np.mean(forecast.mean)), peak_per_s=float(np.max(forecast.high)))
+
+
+def rolled_back(folder: Path, production: Allocation) -> tuple[Allocation, ...]:
+    """What production did worse with in earlier rollouts; services that a rollout left alone as they are now.
+
+    Only those that the judge called worse: one that was cut short says nothing of its allocation.
+    """
+    files = [folder / OUTCOME, *sorted((folder / EARLIER).glob("*.json"))]
+    outcomes = [read_document(file, RolloutOutcome) for file in files if file.is_file()]
+    found = []
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.FAILED:
+            changed = {change.service: change.after for change in outcome.plan.changes}
+            found.append(Allocation(services=tuple(changed.get(one.service, one) for one in production.services)))
+    return tuple(found)
 
 
 def read_outcomes(folder: Path, study: Study) -> tuple[Outcome, ...]:

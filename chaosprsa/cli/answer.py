@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import exit_with, json_option, seed_option, settings_option, show, study_option
-from chaosprsa.cli.text import plan_table, recommendation_table, rollout_table
+from chaosprsa.cli.text import explanation, plan_table, recommendation_table, rollout_table
+from chaosprsa.errors import BadInput
 from chaosprsa.progress import one_step
 
 
@@ -19,13 +20,21 @@ from chaosprsa.progress import one_step
     show_default=True,
     help="How many issues the best candidate is played against again, the most binding first; 0: none.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "kustomize", "helm", "kubectl"]),
+    default="text",
+    show_default=True,
+    help="What is printed; all of them, and JSON, are written to recommendation/.",
+)
 @seed_option
 @settings_option
 @json_option
-def recommend(study: str, checked: int, seed: int, settings_file: Path, as_json: bool) -> None:
+def recommend(study: str, checked: int, form: str, seed: int, settings_file: Path, as_json: bool) -> None:
     """Find the cheapest allocation that survives the study's issues; write it, and its rollout, to recommendation/.
 
-    Example: chaos prsa recommend --study next
+    Example: chaos prsa recommend --study next --format kubectl
 
     Exit codes: 0 written, 1 written, and nothing allowed survives every issue, 2 bad input, no cluster or Prometheus.
     """
@@ -36,11 +45,38 @@ def recommend(study: str, checked: int, seed: int, settings_file: Path, as_json:
     with one_step("searching") as progress:
         context = load(settings_file, progress)
         found, plan = answer.recommend(context, study, seed, checked)
-    text = (
-        recommendation_table(found, context.settings.price_list) + f"\nNext: chaos prsa rollout --approve {plan.hash}"
-    )
+    if form == "text":
+        text = recommendation_table(found, context.settings.price_list)
+        text += f"\nNext: chaos prsa rollout --approve {plan.hash}"
+    else:
+        text = answer.as_others_apply_it(context, form).rstrip("\n")
     show(as_json, {"recommendation": to_json(found), "plan": to_json(plan)}, text)
     raise SystemExit(0 if all(survival.recommended for survival in found.survivals) else 1)
+
+
+@click.command()
+@click.argument("service", required=False)
+@settings_option
+@json_option
+def explain(service: str | None, settings_file: Path, as_json: bool) -> None:
+    """Why a service is given what the recommendation says: the issue and the resource that bind it, in words.
+
+    SERVICE: one of [topology]; every one that changes without it.
+
+    Example: chaos prsa explain checkout
+
+    Exit codes: 0 told, 2 bad input or no recommendation yet.
+    """
+    from chaosprsa.chain import answer
+    from chaosprsa.chain.context import load
+    from chaosprsa.documents import to_json
+
+    found = answer.read_recommendation(load(settings_file))
+    known = [one.service for one in found.now.services]
+    if service is not None and service not in known:
+        raise BadInput(f"{service}: the recommendation names no such service; it has {', '.join(known)}")
+    told = [directive for directive in found.directives if service in (None, directive.target)]
+    show(as_json, [to_json(directive) for directive in told], explanation(found, service))
 
 
 @click.command()

@@ -23,6 +23,7 @@ COMMANDS = {
     "shadow": "rehearsal",
     "trial": "rehearsal",
     "recommend": "answer",
+    "explain": "answer",
     "rollout": "answer",
     "restore": "safety",
     "stop": "safety",

@@ -182,6 +182,21 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
     return "\n".join(lines)
 
 
+def explanation(answer: Recommendation, service: str | None) -> str:
+    """Each change with its reason, a service after the other; what stays has no reason of its own."""
+    lines = []
+    for now in answer.now.services:
+        told = [directive for directive in answer.directives if directive.target == now.service]
+        if service not in (None, now.service) or not (told or service):
+            continue
+        to = answer.recommended[now.service]
+        lines.append(f"{now.service}: {allocation(now)}" + (f" -> {allocation(to)}" if told else ", as it is"))
+        lines += [f"  {one.field.value} {one.from_} -> {one.to}: {one.reason}" for one in told]
+        lines += [] if told else ["  nothing that costs less holds the risk, or nothing is known of its use"]
+    lines.append(f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC")
+    return "\n".join(lines)
+
+
 def _lived(survived: bool | None) -> str:
     return {True: "survived", False: "not survived", None: "unknown"}[survived]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chaosprsa.cluster.api import Api, api_client
 from chaosprsa.cluster.handles import Production, Shadow
+from chaosprsa.cluster.limiting import read_limits
 from chaosprsa.errors import BadInput, ClusterRefused, NotApproved, NotAShadow
 from chaosprsa.manifests import (
     SHADOW_OF,
@@ -21,7 +22,7 @@ from chaosprsa.manifests import (
     read_workloads,
 )
 from chaosprsa.quantities import mebibytes, millicores
-from chaosprsa.types import Allocation
+from chaosprsa.types import Allocation, Limits
 from chaosprsa.workspace import Workspace
 
 STATE_VARIABLE = "CHAOSPRSA_STATE"
@@ -70,6 +71,10 @@ class Cluster:
     def allocation(self, namespace: str, services: Sequence[str]) -> Allocation:
         """What the services are given now, in their order."""
         return read_allocation(self.workloads(namespace), services, namespace)
+
+    def limits(self, namespace: str, services: Sequence[str]) -> tuple[Limits, tuple[str, ...]]:
+        """What quota, nodes and disruption budgets leave for the services, and what of it can't be told, in words."""
+        return read_limits(self, namespace, services)
 
     def pods(self, namespace: str, kind: str, name: str) -> tuple[Manifest, ...]:
         """The workload's own pods that aren't going away: those that its selector names and its controllers own."""

@@ -25,6 +25,7 @@ from chaosprsa.settings import Settings
 from chaosprsa.trial import journal_of
 from chaosprsa.types import Allocation, RolloutOutcome, RolloutPlan
 
+OUTCOME, EARLIER = "outcome.json", "earlier"
 GRACE_S = READY_TIMEOUT_S + 60.0  # for the way back when a rollout is ended early
 
 
@@ -51,7 +52,7 @@ def run_rollout(
             f"{settings.sources.prometheus}: Prometheus isn't ready, so nothing could be judged; start it first"
         )
     production = cluster.production(plan.namespace, plan.hash, approval)
-    (folder / "outcome.json").unlink(missing_ok=True)  # an earlier rollout's must not stand for one that is cut short
+    _set_aside(folder)
     experiment = folder / "rollout.experiment.json"
     write_text(experiment, json.dumps(rollout_experiment(plan, settings), indent=1, ensure_ascii=False) + "\n")
     with production.lease(f"rollout of plan {plan.hash}"):
@@ -65,8 +66,17 @@ def run_rollout(
     if run.problem:
         problems.insert(0, run.problem)
     outcome = rollout_outcome(plan, journal, restored, tuple(problems), run.journal.name)
-    write_document(folder / "outcome.json", outcome)
+    write_document(folder / OUTCOME, outcome)
     return outcome
+
+
+def _set_aside(folder: Path) -> None:
+    """An earlier outcome must not stand for a rollout that is cut short; what it showed is still worth knowing."""
+    last = folder / OUTCOME
+    if last.is_file():
+        (folder / EARLIER).mkdir(exist_ok=True)
+        moment = datetime.fromtimestamp(last.stat().st_mtime, UTC)
+        last.replace(folder / EARLIER / f"{moment:%Y%m%dT%H%M%S}.json")
 
 
 def _play(

@@ -1,7 +1,8 @@
 """The system: its call graph, objectives, prices, and what its services are given."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from chaosprsa.errors import require
 
@@ -130,3 +131,28 @@ class Allocation:
     def cost_month(self, prices: Prices) -> float:
         """The sum over services."""
         return math.fsum(service.cost_month(prices) for service in self.services)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a namespace's quota, its nodes and its disruption budgets leave for these services together.
+
+    None and empty: no such limit. What others use is taken off before. requests and limits in millicores and MiB; pods
+    in number. nodes: (millicores, MiB) that each has left for them. budgets: by service, how many pods a
+    PodDisruptionBudget keeps available; one more is needed to drain a node.
+    """
+
+    cpu_requests_millicores: int | None = None
+    cpu_limits_millicores: int | None = None
+    memory_requests_mib: int | None = None
+    memory_limits_mib: int | None = None
+    pods: int | None = None
+    nodes: tuple[tuple[int, int], ...] = ()
+    budgets: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("cpu_requests_millicores", "cpu_limits_millicores", "memory_requests_mib", "memory_limits_mib"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, f"limits: {name} is {value}, expected 0 or more")
+        require(self.pods is None or self.pods >= 0, f"limits: pods is {self.pods}, expected 0 or more")
+        require(all(min(room) >= 0 for room in self.nodes), f"limits: nodes have {self.nodes}, expected 0 or more")

@@ -52,11 +52,26 @@ def test_two_workers_share_a_storage(space, tmp_path):
 
 def test_a_named_study_of_another_space_is_refused(space, tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
-    Study(space, 1, HIGH, url)
+    Study(space, 1, HIGH, url, name="mine").round(objective, 2)
+    with pytest.raises(BadInput, match=r"'mine' is of another space.*\[allocation\] study"):
+        Study(space, 1, HIGH - np.array([[1, 0, 0]]), url, name="mine")
     with pytest.raises(BadInput, match="another space"):
-        Study(space, 1, HIGH - np.array([[1, 0, 0]]), url)
-    with pytest.raises(BadInput, match="another space"):
-        Study(space, 1, HIGH, url, question="other issues")
+        Study(space, 1, HIGH, url, question="other issues", name="mine")
+    assert Study(space, 1, HIGH, url, name="mine").done == 2
+
+
+def test_studies_of_other_questions_lie_beside_each_other_in_a_shared_storage(space, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    Study(space, 1, HIGH, url).round(objective, 2)
+    assert Study(space, 1, HIGH, url, question="other issues").done == 0
+    assert Study(space, 1, HIGH, url).done == 2
+
+
+def test_a_storages_password_is_never_said(space):
+    with pytest.raises(BadInput) as refused:
+        Study(space, 1, HIGH, "postgresql+pg8000://team:hunter2@localhost/study")
+    assert "hunter2" not in str(refused.value)
+    assert "team" in str(refused.value)
 
 
 def test_a_file_of_ours_with_another_study_is_set_aside(space, tmp_path):

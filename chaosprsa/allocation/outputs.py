@@ -1,0 +1,101 @@
+"""A recommendation as others apply it: a Kustomize component, Helm values, kubectl commands. Pure.
+
+Where an autoscaler owns the replicas they are its floor, and its ceiling moves only where it would be below: a patch
+of `spec.replicas` would be undone at its next look.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from chaosprsa.manifests import Workload, find_workload, resources_json
+from chaosprsa.types import Recommendation, ServiceAllocation
+
+FILES = {"kustomize": "kustomization.yaml", "helm": "values.yaml", "kubectl": "commands.sh"}
+_AUTOSCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    workload: Workload
+    before: ServiceAllocation
+    after: ServiceAllocation
+
+    @property
+    def bounds(self) -> dict[str, int] | None:
+        """The autoscaler's, where there is one."""
+        if not self.workload.hpa:
+            return None
+        least = max(1, self.after.replicas)
+        return {"minReplicas": least, "maxReplicas": max(self.workload.ceiling, least)}
+
+
+def outputs(answer: Recommendation, workloads: Sequence[Workload]) -> dict[str, str]:
+    """Text by format (FILES). Only services that change are in it. Raises BadInput: one has no workload."""
+    moves = [
+        _Move(find_workload(workloads, after.service, answer.namespace), answer.now[after.service], after)
+        for after in answer.recommended.services
+        if after != answer.now[after.service]
+    ]
+    head = (
+        f"# {answer.id}: {answer.cost_now_month:.2f} -> {answer.cost_recommended_month:.2f} {answer.currency} a month, "
+        f"confidence {answer.confidence:.0%}; says nothing after {answer.lapses_at:%Y-%m-%d %H:%M} UTC.\n"
+    )
+    return {
+        "kustomize": head
+        + "# components: [this folder], in an overlay's kustomization.yaml\n"
+        + _yaml(_component(moves)),
+        "helm": head
+        + "# helm upgrade --reuse-values -f this file; a chart a service, keys as helm create writes them\n"
+        + _yaml({move.after.service: _values(move) for move in moves}),
+        "kubectl": "#!/bin/sh\nset -eu\n" + head + "".join(f"{line}\n" for line in _commands(answer.namespace, moves)),
+    }
+
+
+def _yaml(values: Any) -> str:
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _component(moves: Sequence[_Move]) -> dict[str, Any]:
+    patches = [{"patch": _yaml(patch)} for move in moves for patch in _patches(move)]
+    return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}
+
+
+def _patches(move: _Move) -> Iterator[dict[str, Any]]:
+    """Strategic merges: the workload's, and its autoscaler's."""
+    workload, bounds = move.workload, move.bounds
+    containers = [{"name": workload.container, "resources": resources_json(move.after.resources)}]
+    spec: dict[str, Any] = {"template": {"spec": {"containers": containers}}}
+    if bounds is None:
+        spec = {"replicas": move.after.replicas, **spec}
+    yield {"apiVersion": "apps/v1", "kind": workload.kind, "metadata": {"name": workload.name}, "spec": spec}
+    if bounds is not None:
+        yield {**_AUTOSCALER, "metadata": {"name": workload.hpa}, "spec": bounds}
+
+
+def _values(move: _Move) -> dict[str, Any]:
+    bounds = move.bounds
+    replicas = {"replicaCount": move.after.replicas} if bounds is None else {"autoscaling": {"enabled": True, **bounds}}
+    return {**replicas, "resources": resources_json(move.after.resources)}
+
+
+def _commands(namespace: str, moves: Sequence[_Move]) -> Iterator[str]:
+    for move in moves:
+        workload, bounds = move.workload, move.bounds
+        target = shlex.quote(f"{workload.kind.lower()}/{workload.name}")
+        kubectl = f"kubectl -n {shlex.quote(namespace)}"
+        if move.before.resources != move.after.resources:
+            given = resources_json(move.after.resources)
+            named = " ".join(
+                f"--{group}={','.join(f'{name}={amount}' for name, amount in values.items())}"
+                for group, values in given.items()
+            )
+            yield f"{kubectl} set resources {target} -c {shlex.quote(workload.container)} {named}"
+        if bounds is not None:
+            patch = f'{{"spec":{{"minReplicas":{bounds["minReplicas"]},"maxReplicas":{bounds["maxReplicas"]}}}}}'
+            yield f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {shlex.quote(patch)}"
+        elif move.before.replicas != move.after.replicas:
+            yield f"{kubectl} scale {target} --replicas={move.after.replicas}"

@@ -1,0 +1,77 @@
+"""What failed a trial, or was rolled back, stays a constraint."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from chaosprsa.allocation.counterexamples import counterexamples, production_point
+from chaosprsa.shadow import scaled
+from chaosprsa.types import Allocation, Resources, ServiceAllocation, Verdict
+
+RESOURCES = Resources(
+    cpu_request_millicores=250, cpu_limit_millicores=500, memory_request_mib=128, memory_limit_mib=256
+)
+SERVICES = ("gateway", "stock")
+
+
+def allocation(gateway, stock):
+    counts = zip(SERVICES, (gateway, stock), strict=True)
+    return Allocation(
+        services=tuple(ServiceAllocation(service=name, replicas=count, resources=RESOURCES) for name, count in counts)
+    )
+
+
+def outcome(small, issue, verdict=Verdict.FAILED):
+    return SimpleNamespace(allocation=small, issue=SimpleNamespace(id=issue), verdict=verdict)
+
+
+def run_of(*outcomes, scale=0.5, expected=("surge", "kill")):
+    return SimpleNamespace(
+        engine=SimpleNamespace(space=SimpleNamespace(services=SERVICES)),
+        outcomes=outcomes,
+        scale=scale,
+        expected=lambda _point: frozenset(expected),
+    )
+
+
+def replicas(points):
+    return sorted(point[:, 0].tolist() for point in points)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.3, 1.0])
+def test_is_the_most_that_looks_the_same_in_the_shadow(scale):
+    full = allocation(5, 3)
+    point = production_point(run_of(scale=scale), scaled(full, scale))
+    assert (point[:, 0] >= (5, 3)).all()
+    found = replace(
+        full, services=tuple(replace(s, replicas=int(n)) for s, n in zip(full.services, point[:, 0], strict=True))
+    )
+    assert scaled(found, scale) == scaled(full, scale)
+    more = replace(found, services=tuple(replace(s, replicas=s.replicas + 1) for s in found.services))
+    assert scaled(more, scale) != scaled(full, scale)
+
+
+def test_only_failures_in_issues_that_should_be_survived_count():
+    run = run_of(
+        outcome(allocation(1, 2), "surge"),
+        outcome(allocation(3, 1), "hopeless"),
+        outcome(allocation(4, 4), "surge", Verdict.PASSED),
+        outcome(allocation(5, 5), "kill", Verdict.INVALID),
+    )
+    assert replicas(counterexamples(run, ())) == [[2, 4]]
+
+
+def test_what_was_rolled_back_counts_as_it_was():
+    assert replicas(counterexamples(run_of(), (allocation(3, 3),))) == [[3, 3]]
+
+
+def test_what_another_one_covers_is_left_out():
+    run = run_of(outcome(allocation(1, 1), "surge"), outcome(allocation(1, 1), "kill"))
+    assert replicas(counterexamples(run, (allocation(2, 3), allocation(4, 1)))) == [[2, 3], [4, 1]]
+
+
+def test_nothing_failed_nothing_is_a_constraint():
+    assert counterexamples(run_of(), ()) == ()
+    assert np.shape(counterexamples(run_of(), ())) == (0,)
