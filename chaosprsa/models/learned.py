@@ -1,9 +1,10 @@
 """A bundle: load, incidents, precursors, normals, call graph, and the last hours of the history, learned in one go."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from chaosprsa.types import Incident, Lineage, Topology, Window
 
 FloatArray = npt.NDArray[np.float64]
 MOST_PAST = 10_000  # incidents that a bundle keeps, the latest: enough to tell what is new, and what may follow
+SHOWN_CHANGES = 3  # of loads' levels, in notes
 RECENT = timedelta(hours=6)  # kept as they are: what a prediction and a synthetic telemetry start from
 
 
@@ -133,9 +135,20 @@ def _loads(history: History) -> tuple[dict[str, LoadModel], tuple[str, ...]]:
     if not models:
         return {}, (f"no component has {MIN_SAMPLES} samples of {RATE}: there is no load model",)
     terms = models[next(iter(models))].terms
-    return models, (f"load models know {', '.join(terms)}: the history is long enough for no more",) if len(
-        terms
-    ) < 3 else ()
+    short = (f"load models know {', '.join(terms)}: the history is long enough for no more",) if len(terms) < 3 else ()
+    return models, (*short, *_changed(models))
+
+
+def _changed(models: Mapping[str, LoadModel]) -> tuple[str, ...]:
+    """The last lasting change of each component's load, those of the largest first."""
+    last = {name: model.changes[-1] for name, model in models.items() if model.changes}
+    largest = sorted(last, key=lambda name: -abs(math.log(last[name].factor)))
+    said = [
+        f"{name} by {last[name].factor - 1:+.0%} on {datetime.fromtimestamp(last[name].at_s, UTC):%Y-%m-%d}"
+        for name in largest[:SHOWN_CHANGES]
+    ]
+    more = f" and {len(largest) - len(said)} more" if len(largest) > len(said) else ""
+    return (f"the load's level changed for good: {', '.join(said)}{more}",) if said else ()
 
 
 def _graph(history: History, topology: Topology | None) -> tuple[Topology, tuple[str, ...]]:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.errors import NotEnoughHistory
+from chaosprsa.models.load_changes import LevelChange, level_changes
 from chaosprsa.models.load_course import Course, Past
 from chaosprsa.models.load_horizons import LEVELS, PRIOR_NOISE, SHORT_NOISE, Horizons, Tried
 from chaosprsa.models.load_seasons import DAY_S, WEEK_S
@@ -57,6 +58,7 @@ class LoadModel:
 
     terms: what the data was enough for, of level, day, week. unit: what the roots were divided by. events: by name,
     what the event multiplies the root with. course, horizons: see there. samples: how many it was fitted on.
+    changes: of its level, that last; the course's averages have followed them, so they are for people to read.
     """
 
     terms: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ class LoadModel:
     horizons: Horizons | None = None
     events: Mapping[str, float] = field(default_factory=dict)
     samples: int = 0
+    changes: tuple[LevelChange, ...] = ()
 
     def fit(self, times_s: FloatArray, values: FloatArray, events: Sequence[LoadEvent] = ()) -> Self:
         """times_s: seconds since 1970, any order; values: the load, 0 or more (less counts as 0, NaN is left out).
@@ -83,7 +86,14 @@ class LoadModel:
             past = Past(times[usual], roots[usual] / unit, step, terms, BINS)
             horizons = Horizons.learn(*_tried(past))
         fitted = replace(
-            self, terms=terms, unit=unit, course=past.course(), horizons=horizons, samples=int(usual.sum()), events={}
+            self,
+            terms=terms,
+            unit=unit,
+            course=past.course(),
+            horizons=horizons,
+            samples=int(usual.sum()),
+            events={},
+            changes=level_changes(times[usual], roots[usual] ** 2),
         )
         return replace(fitted, events=_effects(fitted, times, roots, events)) if events else fitted
 
@@ -136,6 +146,7 @@ class LoadModel:
                 found[name] = kind(**{key: _tuples(each) for key, each in found[name].items()})
         if found.get("course") is not None and found["course"].smoothing is not None:
             found["course"] = replace(found["course"], smoothing=Smoothing(**found["course"].smoothing))
+        found["changes"] = tuple(LevelChange(**each) for each in found.get("changes", ()))
         return cls(**{key: _tuples(each) for key, each in found.items()})
 
     def _fitted(self) -> tuple[Course, Horizons]:
