@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from chaosprsa.errors import InvalidDocument
 from chaosprsa.types import (
     Backtest,
+    Comparison,
     Incident,
     Lineage,
     LoadProfile,
@@ -35,6 +36,7 @@ _CONTENT = json.JSONEncoder(sort_keys=True, default=str)  # json.dumps would mak
 _ABSENT = object()
 DOCUMENTS: Mapping[str, type] = {
     "backtest": Backtest,
+    "comparison": Comparison,
     "incident": Incident,
     "issue": SimulatedIssue,
     "outcome": Outcome,

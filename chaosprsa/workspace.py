@@ -11,6 +11,7 @@ rollout/                           outcome.json, journal.json, earlier/        r
 report.html                                                                   report
 loads/                             profiles without an issue, for game days       load
 backtest/                          backtest.html, backtest.json               backtest
+comparison.json                    what other autoscalers would cost and miss    compare
 .chaosprsa/                        snapshots, the lab's state, the stop file
 """
 
@@ -61,6 +62,10 @@ class Workspace:
     @property
     def backtest(self) -> Path:
         return self.root / "backtest"
+
+    @property
+    def comparison(self) -> Path:
+        return self.root / "comparison.json"
 
     @property
     def state(self) -> Path:

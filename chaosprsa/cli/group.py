@@ -24,6 +24,7 @@ COMMANDS = {
     "trial": "rehearsal",
     "recommend": "answer",
     "explain": "answer",
+    "compare": "comparing",
     "rollout": "answer",
     "restore": "safety",
     "stop": "safety",

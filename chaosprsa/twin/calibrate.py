@@ -36,17 +36,20 @@ def calibrate(outcomes: Sequence[Outcome], topology: Topology, slo: Slo, timeout
 
 def fitted(outcomes: Sequence[Outcome], topology: Topology, slo: Slo, timeout_s: float) -> Twin:
     """The twin of usable outcomes, not judged."""
-    seen = observed(outcomes, topology)
+    twin = implied(observed(outcomes, topology), topology, _start_delays(outcomes, topology.services), timeout_s)
+    cv2 = spread_of_work(twin, outcomes, slo)
+    return twin if cv2 is None else replace(twin, work_cv2=cv2)
+
+
+def implied(seen: Observed, topology: Topology, start: tuple[Floats, Floats], timeout_s: float) -> Twin:
+    """The twin that these rows imply, not judged. start: pods' start delays and how sure, shape (services,) each."""
     graph = _measured_calls(call_graph(topology), seen)
     demand, demand_spread, loose, notes = _demand(seen, topology.services)
     graph, wait, wait_spread = _waits(graph, seen, demand)
     memory, per_job, memory_spread = _memory(seen)
-    start, start_spread = _start_delays(outcomes, topology.services)
-    nominal = Parameters(demand, wait, memory, per_job, start, _own_failures(graph, seen))
-    spread = Spread(demand_spread, wait_spread, memory_spread, start_spread)
-    twin = Twin(graph, nominal, spread, 1.0, timeout_s, _UNJUDGED, notes, loose)
-    cv2 = spread_of_work(twin, outcomes, slo)
-    return twin if cv2 is None else replace(twin, work_cv2=cv2)
+    nominal = Parameters(demand, wait, memory, per_job, start[0], _own_failures(graph, seen))
+    spread = Spread(demand_spread, wait_spread, memory_spread, start[1])
+    return Twin(graph, nominal, spread, 1.0, timeout_s, _UNJUDGED, notes, loose)
 
 
 def _measured_calls(graph: CallGraph, seen: Observed) -> CallGraph:

@@ -13,6 +13,7 @@ from chaosprsa.types.backtest import (
     LoadScore,
     ReliabilityBin,
 )
+from chaosprsa.types.comparison import Comparison, PolicyScore
 from chaosprsa.types.issue import (
     Companion,
     EdgeCase,
@@ -81,6 +82,7 @@ __all__ = [
     "AllocationField",
     "Backtest",
     "Companion",
+    "Comparison",
     "Directive",
     "Edge",
     "EdgeCase",
@@ -105,6 +107,7 @@ __all__ = [
     "Phase",
     "PhaseObservation",
     "PolicyResult",
+    "PolicyScore",
     "Prices",
     "Recommendation",
     "ReliabilityBin",
