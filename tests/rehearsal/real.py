@@ -112,3 +112,28 @@ def get_json(url, **arguments):
     query = f"?{urllib.parse.urlencode(arguments)}" if arguments else ""
     with urllib.request.urlopen(url + query, timeout=10) as answer:
         return json.load(answer)
+
+
+@contextmanager
+def prometheus_with(text, folder):
+    """A real Prometheus whose past is this OpenMetrics text; its address."""
+    promtool, server = prometheus_tool("promtool"), prometheus_tool("prometheus")
+    file, data = folder / "telemetry.txt", folder / "data"
+    file.write_text(text)
+    done = subprocess.run(
+        [promtool, "tsdb", "create-blocks-from", "openmetrics", file, data], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (folder / "prometheus.yml").write_text("global: {}\n")
+
+    def command(port):
+        return [
+            server,
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={data}",
+            "--storage.tsdb.retention.time=100y",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
+
+    with running(command, "/-/ready", folder) as url:
+        yield url

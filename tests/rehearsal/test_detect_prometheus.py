@@ -1,7 +1,6 @@
 """`chaos prsa detect` asks a real Prometheus for the last hours, and says what is wrong with one that can't tell."""
 
 import re
-import subprocess
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,7 +12,7 @@ from chaosprsa.cli import prsa
 from chaosprsa.history.frame import History
 from chaosprsa.telemetry.openmetrics import openmetrics
 
-from .real import prometheus_tool, running
+from .real import prometheus_with
 
 SETTINGS = """
 [cluster]
@@ -52,25 +51,8 @@ def last_hours(now):
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
-    promtool, server = prometheus_tool("promtool"), prometheus_tool("prometheus")
-    folder = tmp_path_factory.mktemp("prometheus")
-    file, data = folder / "telemetry.txt", folder / "data"
-    file.write_text("".join(openmetrics(last_hours(datetime.now(UTC).replace(second=0, microsecond=0)), "shop")))
-    done = subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", file, data], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "prometheus.yml").write_text("global: {}\n")
-
-    def command(port):
-        return [
-            server,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={data}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]
-
-    with running(command, "/-/ready", folder) as url:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    with prometheus_with("".join(openmetrics(last_hours(now), "shop")), tmp_path_factory.mktemp("prometheus")) as url:
         yield url
 
 

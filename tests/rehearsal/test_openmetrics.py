@@ -17,7 +17,7 @@ from chaosprsa.telemetry import synthesise
 from chaosprsa.telemetry.openmetrics import EDGES_S, distribution, openmetrics
 from chaosprsa.types import Fault, Window
 
-from .real import get_json, prometheus_tool, running
+from .real import get_json, prometheus_tool, prometheus_with
 
 
 def history_of(series, steps, start=datetime(2026, 3, 1, tzinfo=UTC)):
@@ -56,26 +56,7 @@ def told():
 @pytest.fixture(scope="module")
 def prometheus(told, tmp_path_factory):
     """A real one, with the hour as blocks."""
-    promtool, server = prometheus_tool("promtool"), prometheus_tool("prometheus")
-    folder = tmp_path_factory.mktemp("prometheus")
-    file, data = folder / "telemetry.txt", folder / "data"
-    file.write_text("".join(openmetrics(told, "shop")))
-    done = subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", file, data], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (folder / "prometheus.yml").write_text("global: {}\n")
-
-    def command(port):
-        return [
-            server,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={data}",
-            "--storage.tsdb.retention.time=100y",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]
-
-    with running(command, "/-/ready", folder) as url:
+    with prometheus_with("".join(openmetrics(told, "shop")), tmp_path_factory.mktemp("prometheus")) as url:
         yield url
 
 
