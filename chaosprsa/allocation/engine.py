@@ -13,7 +13,7 @@ from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import fine_tune
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.scores import Objective, shares_used
-from chaosprsa.allocation.search import search
+from chaosprsa.allocation.search import search, starts
 from chaosprsa.allocation.space import Ints, Space, build_space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
@@ -145,7 +145,7 @@ class Engine:
                 space, replace(final, step_s=SEARCH_STEP_S), refuted, reference=best.point, risk=every.risk
             )
 
-        return in_the_way(self.space, binding(self.space, pose, [self.space.present, best.point]), every, best.point)
+        return in_the_way(self.space, binding(self.space, pose, [*starts(self.space), best.point]), every, best.point)
 
     def _faults(self) -> tuple[SimulatedIssue, ...]:
         """Without the usual load; everything where nothing can be survived, so that the least is lost."""

@@ -19,14 +19,14 @@ SOFT = 12.0  # the higher, the closer the soft maximum is to the maximum
 HARD_WORLD = 0.8  # what stands for an issue outside the tail: harder than four of five of its worlds
 WIDER = 1.5  # so much more than the tail is looked at, since another allocation has another tail
 WHOLE = 1.0  # of the SLO missed: more is no worse where evidence of two kinds is weighed
-BROKEN = 10.0  # a hard limit that is passed is worse than any miss
+BROKEN = 1e6  # a hard limit that is passed is worse than any miss, which are thousands of SLOs at most
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Shape (candidates,). price_month: what is minimised, cost and the price on change.
 
-    violation: how far the risk is above what is allowed, more than 10 where a hard limit is passed; potential: falls
+    violation: how far the risk is above what is allowed, above BROKEN where a hard limit is passed; potential: falls
     on the way to feasible. tightness: how much of the SLO is used, a soft maximum over the worlds; 1 is all of it.
     """
 

@@ -9,6 +9,7 @@ from chaosprsa.allocation.binding import binding, in_the_way
 from chaosprsa.allocation.greedy import fitted
 from chaosprsa.allocation.limits import excesses
 from chaosprsa.allocation.scores import BROKEN, Objective
+from chaosprsa.allocation.search import starts
 from chaosprsa.allocation.space import REPLICAS, Space, build_space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.errors import BadInput, InvalidNoun
@@ -108,21 +109,21 @@ def test_where_even_the_least_does_not_fit_the_limit_is_named(space_of):
 
 
 def test_a_quota_is_held_and_shapes_the_answer(space_of, pose):
-    free = swift(pose(space_of(Limits())), [space_of(Limits()).present])
+    free = swift(pose(space_of(Limits())), starts(space_of(Limits())))
     pods = int(free.point[:, REPLICAS].sum()) - 1
     space = space_of(Limits(pods=max(pods, 8)))
-    held = swift(pose(space), [space.present])
+    held = swift(pose(space), starts(space))
     assert held.feasible
     assert held.point[:, REPLICAS].sum() <= max(pods, 8)
-    assert held.cost_month >= free.cost_month * 0.99
+    assert held.cost_month >= free.cost_month * 0.97  # each a local optimum
 
 
 def test_the_limit_that_binds_is_named_and_none_that_does_not(space_of, pose):
     space = space_of(Limits(cpu_limits_millicores=1200, memory_limits_mib=100_000, pods=100))
-    best = swift(pose(space), [space.present])
+    best = swift(pose(space), starts(space))
     assert not best.feasible
     assert best.violation < BROKEN  # as close as the quota allows, never beyond it
-    names = binding(space, pose, [space.present, best.point])
+    names = binding(space, pose, [*starts(space), best.point])
     assert names == ("the quota of CPU limits",)
     told = in_the_way(space, names, pose(space), best.point)
     assert "the quota of CPU limits binds" in told
@@ -131,5 +132,5 @@ def test_the_limit_that_binds_is_named_and_none_that_does_not(space_of, pose):
 
 def test_limits_that_bind_together_are_both_named(space_of, pose):
     space = space_of(Limits(cpu_limits_millicores=1200, cpu_requests_millicores=600))
-    assert binding(space, pose, [space.present]) == ("the quota of CPU requests", "the quota of CPU limits")
-    assert "bind together" in in_the_way(space, binding(space, pose, [space.present]), pose(space), space.low)
+    assert binding(space, pose, starts(space)) == ("the quota of CPU requests", "the quota of CPU limits")
+    assert "bind together" in in_the_way(space, binding(space, pose, starts(space)), pose(space), space.low)
