@@ -38,7 +38,8 @@ class Plan:
 
     def begin(self, system: System) -> "_PlanController":
         """A controller that orders ahead by the system's start delay."""
-        return _PlanController(self.ordered(math.ceil(system.start_s / system.step_s - 1e-9)), system)
+        ordered = self.ordered(math.ceil(system.start_s / system.step_s - 1e-9))
+        return _PlanController(np.minimum(ordered, system.most_replicas), system)
 
     def ordered(self, delay_steps: int) -> Ints:
         """What is to be there or on its way, shape (steps, services)."""

@@ -15,8 +15,8 @@ class StaticPeak:
     name: str = "static peak"
 
     def begin(self, system: System) -> "_Fixed":
-        """Raises nothing: as many as are given."""
-        replicas = np.array(self.replicas) if self.replicas else system.replicas
+        """As many as are given, and there can be."""
+        replicas = np.minimum(self.replicas or system.replicas, system.most_replicas)
         return _Fixed(Decision(replicas=replicas, cores=system.cores))
 
     @classmethod

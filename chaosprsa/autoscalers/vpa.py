@@ -94,7 +94,7 @@ class VpaController:
 
     def _watch_memory(self, reading: Reading) -> None:
         """A day's peak enters the histogram when the day is over; the present one's stands beside it."""
-        used = reading.memory_mib
+        used = np.nan_to_num(reading.memory_mib)  # what nobody saw
         bumped = np.maximum(used * OOM_RATIO, used + OOM_LEAST_MIB)
         self._peak = np.maximum(self._peak, np.where(reading.oom_kills > 0, bumped, used))
         if int(reading.time_s // DAY_S) > self._day:
