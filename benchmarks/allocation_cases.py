@@ -13,7 +13,19 @@ from load_traces import Trace, means, traces
 
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.twin.exact.network import Call, Network, Service
-from chaosprsa.types import Fault, Impact, Interval, Lineage, Severity, SimulatedIssue
+from chaosprsa.twin.graph import call_graph
+from chaosprsa.twin.parameters import Parameters, Spread, Twin
+from chaosprsa.types import (
+    Edge,
+    Fault,
+    Impact,
+    Interval,
+    Lineage,
+    Severity,
+    SimulatedIssue,
+    Topology,
+    TwinFit,
+)
 
 FloatArray = npt.NDArray[np.float64]
 MOST_PODS, CFS_S, NODE_CORES = 64, 0.1, 8.0
@@ -116,6 +128,26 @@ def pod(name: str, demand_s: float, calls: tuple[Call, ...] = ()) -> Service:
         memory_mib=200.0,
         memory_per_job_mib=1.0,
         calls=calls,
+    )
+
+
+def twin_of(network: Network) -> Twin:
+    """The fluid twin of the same services, as a calibration without any error would find it."""
+    calls: dict[tuple[str, str], float] = {}
+    for service in network.services:
+        for call in service.calls:
+            calls[service.name, call.callee] = calls.get((service.name, call.callee), 0.0) + call.chance
+    edges = tuple(Edge(caller=a, callee=b, calls_per_request=number) for (a, b), number in calls.items())
+    names = tuple(service.name for service in network.services)
+    none, ready_s = np.zeros(len(names)), np.full(len(names), 30.0)
+    demand = np.array([service.demand_s for service in network.services])
+    return Twin(
+        graph=call_graph(Topology(services=names, entry=network.entry, edges=edges)),
+        nominal=Parameters(demand, none, none, none, ready_s, none),
+        spread=Spread(none, none, none, none),
+        work_cv2=1.0,
+        timeout_s=30.0,
+        fit=TwinFit(trusted=True, latency_ratio=1.0, error_share_gap=0.0, trials=0, reason=""),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, System
 from chaosprsa.autoscalers.hpa import Hpa
-from chaosprsa.operating.fitted_q import Learned
+from chaosprsa.operating.fitted_q import Fixed, Learned
 from chaosprsa.operating.watch import Look, Watch
 from chaosprsa.operating.world import announcement
 from chaosprsa.twin.course import effects_of
@@ -21,7 +21,7 @@ class Ahead:
     A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's.
     """
 
-    policy: Learned
+    policy: Learned | Fixed
     announced: Sequence[SimulatedIssue] = ()
     reactive: Hpa = field(default_factory=Hpa)
     name: str = "ahead"
@@ -72,7 +72,6 @@ class AheadController:
             arrivals_per_s=row(reading.arrivals_per_s)[:, entry],
             answered_per_s=row(reading.answered_per_s)[:, entry],
             mean_s=row(reading.mean_s)[:, entry],
-            latency_p99_s=np.nan_to_num(np.array([reading.latency_p99_s])),
             cpu_cores=row(reading.cpu_cores),
             ready=row(reading.ready),
             starting=row(reading.starting),

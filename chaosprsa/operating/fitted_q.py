@@ -17,8 +17,10 @@ from chaosprsa.operating.watch import FEATURES
 
 Floats = npt.NDArray[np.float64]
 
-ACTIONS = np.linspace(-0.05, 0.7, 26)  # headroom of .95 to 2
-DISCOUNT, BACKUPS, RIDGE = 0.9, 40, 3.0
+ACTIONS = np.linspace(-0.14, 0.7, 29)  # headroom of .87 to 2
+DISCOUNT, BACKUPS = 0.9, 40
+RIDGE, SHRINKING = 3.0, 300.0  # the latter of what features say about actions: headroom is alike where little is known
+LOWER, HIGHER = 0.15, 0.45  # how far the trust region goes, in the logarithm of headroom
 _STEEP, _FARTHEST = 8.0, 4.0
 _ROWS = ("weights", "middle", "scale", "low", "high")
 BEYOND = 0.5  # of the range of a feature: what is farther outside was never learnt
@@ -55,13 +57,15 @@ class Learned:
     scale: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    around: float | None
     price: float
     steps: int
 
     def headroom(self, features: Floats) -> Floats:
         """Shape (rows,): the action that Q values most, as a factor. features: shape (rows, features)."""
-        basis = _for_every_action(self._scaled(features))
-        return np.asarray(np.exp(ACTIONS[(basis @ np.array(self.weights)).argmax(axis=1)]))
+        basis, within = _for_every_action(self._scaled(features)), _within(self.around)
+        best = (basis @ np.array(self.weights))[:, within].argmax(axis=1)
+        return np.asarray(np.exp(ACTIONS[within][best]))
 
     def knows(self, features: Floats) -> npt.NDArray[np.bool_]:
         """Shape (rows,): whether every feature is known and not far outside of what was learnt from."""
@@ -80,30 +84,50 @@ class Learned:
         if tuple(values.get("features", ())) != FEATURES:
             raise BadInput("policy: it was learnt from other features than these; learn it again")
         weights, middle, scale, low, high = (tuple(values[name]) for name in _ROWS)
-        return cls(weights, middle, scale, low, high, float(values["price"]), int(values["steps"]))
+        return cls(weights, middle, scale, low, high, values["around"], float(values["price"]), int(values["steps"]))
 
     def _scaled(self, features: Floats) -> Floats:
         return _scaled(features, np.array(self.middle), np.array(self.scale))
 
 
-def fitted(experience: Transitions, price: float) -> Learned:
-    """Q of one experience at one price of late requests."""
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The same headroom always."""
+
+    factor: float
+
+    def headroom(self, features: Floats) -> Floats:
+        """Shape (rows,)."""
+        return np.full(len(features), self.factor)
+
+    def knows(self, features: Floats) -> npt.NDArray[np.bool_]:
+        """Wherever every feature is known."""
+        return np.asarray(np.all(np.isfinite(features), axis=1))
+
+
+def fitted(experience: Transitions, price: float, around: float | None = None) -> Learned:
+    """Q of one experience at one price of late requests.
+
+    around: a headroom that is left by no more than the trust region, anything by default.
+    """
     before, after = experience.before, experience.after
     middle, scale = before.mean(axis=0), before.std(axis=0) + 1e-6
     basis = _basis(_scaled(before, middle, scale), experience.action)
-    squared = basis.T @ basis + RIDGE * np.eye(basis.shape[1])
+    squared = basis.T @ basis + np.diag(_penalties(before.shape[1]))
     solve = np.linalg.solve(squared, basis.T)
     ahead = _for_every_action(_scaled(after, middle, scale))
     reward = -experience.cost - price * experience.late
+    within = _within(around)
     weights = solve @ (reward / (1 - DISCOUNT))
     for _ in range(BACKUPS):
-        weights = solve @ (reward + DISCOUNT * (ahead @ weights).max(axis=1))
+        weights = solve @ (reward + DISCOUNT * (ahead @ weights)[:, within].max(axis=1))
     return Learned(
         weights=tuple(weights.tolist()),
         middle=tuple(middle.tolist()),
         scale=tuple(scale.tolist()),
         low=tuple(before.min(axis=0).tolist()),
         high=tuple(before.max(axis=0).tolist()),
+        around=around,
         price=price,
         steps=len(before),
     )
@@ -118,6 +142,20 @@ def _basis(scaled: Floats, action: Floats) -> Floats:
     one = np.hstack([np.ones((len(scaled), 1)), scaled])
     at = action[:, None]
     return np.hstack([one, one * at, one * at**2, scaled**2, one * np.exp(-_STEEP * at)])
+
+
+def _penalties(features: int) -> Floats:
+    """Shape (terms,), in the order of _basis."""
+    plain, moving = np.full(features + 1, RIDGE), np.concatenate([[RIDGE], np.full(features, SHRINKING)])
+    return np.concatenate([plain, moving, moving, plain[1:], moving])
+
+
+def _within(around: float | None) -> npt.NDArray[np.int64]:
+    """Actions in the trust region."""
+    if around is None:
+        return np.arange(len(ACTIONS))
+    moved = ACTIONS - np.log(around)
+    return np.flatnonzero((moved >= -LOWER - 1e-9) & (moved <= HIGHER + 1e-9))
 
 
 def _for_every_action(scaled: Floats) -> Floats:

@@ -1,19 +1,18 @@
-"""The policy's schooling: rounds of experience in drawn situations, then a price, then an examination in fresh ones.
+"""The policy's schooling: rounds of experience in drawn situations on many fluid twins at once, then prices.
 
 The first round tries headroom at random, held for some steps so that its effects show; later ones follow the policy so
-far, moved at random. The price of a late request is the lowest at which the policy keeps the limit in situations of its
-own; whether it is better than a fixed headroom is judged in others again, and said.
+far, moved at random. At each price of a late request the best fixed headroom is the middle of the trust region in which
+a policy moves. Whether it is better than that is judged elsewhere (`examination`), request by request.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.autoscalers.contract import System
-from chaosprsa.operating.fitted_q import ACTIONS, Learned, Transitions, fitted
+from chaosprsa.operating.fitted_q import ACTIONS, Fixed, Learned, Transitions, fitted
 from chaosprsa.operating.world import Drawn, World
 from chaosprsa.twin.parameters import Twin
 from chaosprsa.types import SimulatedIssue
@@ -22,105 +21,87 @@ Floats = npt.NDArray[np.float64]
 
 ROUNDS, ENVIRONMENTS, STEPS = 4, 36, 80
 HOLDING, MOVED = 10, 0.25  # steps that random headroom is held for; how far later rounds move from the policy
-PRICES = (3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
-JUDGED_ON = 144
-LIMIT, MARGIN = 0.01, 0.7  # of requests late at most; the share of it that is used, since systems differ from twins
-HARDER = 20.0  # price at which policies are compared
+PRICES = (
+    200.0,
+    100.0,
+    50.0,
+    30.0,
+    20.0,
+    15.0,
+    10.0,
+    7.5,
+    5.0,
+    3.0,
+    2.0,
+    1.0,
+    0.5,
+)  # of a late request, in least cores' cost
+HARDER = 20.0  # price at which experience is gathered
+TRIED_ON = 48
 MISMATCH = 0.18  # deviation of the logarithm of a request's true work: a system is not its twin
-SURPRISE = 0.5  # of issues come unannounced
-_Z95 = 1.645
 
 
-@dataclass(frozen=True, slots=True)
-class Schooled:
-    """policy: the learnt one. headroom: the fixed one it was compared with, the cheapest that keeps the limit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """What situations are drawn from. load_per_s: past or expected load, a step's mean each. issues: to be ready for.
 
-    kept: whether the policy was shown better. gain: in least cores' cost a step, at least `bound` with 95 %. cost,
-    late: (policy's, fixed one's). steps: of experience.
+    issues_per_h: how often one comes. surprise: share of issues that come unannounced.
     """
 
-    policy: Learned
-    headroom: float
-    kept: bool
-    gain: float
-    bound: float
-    cost: tuple[float, float]
-    late: tuple[float, float]
-    steps: int
+    twin: Twin
+    system: System
+    load_per_s: Floats
+    issues: Sequence[SimulatedIssue] = ()
+    issues_per_h: float = 3.0
+    surprise: float = 0.5
+
+    def world(self, count: int, rng: np.random.Generator) -> World:
+        """So many environments. Raises BadInput where an issue starts at a service the twin doesn't know."""
+        return World(self.twin, self.system, self.drawn(count, rng))
+
+    def drawn(self, count: int, rng: np.random.Generator) -> Drawn:
+        """Stretches of the load played slower or faster, higher or lower; issues at another time of theirs."""
+        load = courses(self.load_per_s, count, self.system.step_s, rng)
+        work = np.exp(rng.normal(0.0, MISMATCH, (count, len(self.system.services))))
+        last_s = STEPS * self.system.step_s
+        often = self.issues_per_h * last_s / 3600.0 if self.issues else 0.0
+        where = np.repeat(np.arange(count), rng.poisson(often, count))
+        weight = np.array([issue.probability for issue in self.issues])
+        which = rng.choice(len(weight), size=len(where), p=weight / weight.sum()) if len(where) else where
+        begin = rng.uniform(0.05, 0.95, len(where)) * last_s
+        said = np.where(rng.random(len(where)) < self.surprise, 0.0, rng.uniform(0.3, 1.0, len(where)))
+        return Drawn(
+            load_per_s=load,
+            work=work,
+            issues=[replace(self.issues[at], start_s=float(start)) for at, start in zip(which, begin, strict=True)],
+            where=where,
+            happens=(said == 0.0) | (rng.random(len(where)) < said),
+            announced=said,
+        )
 
 
-def learn_policy(
-    twin: Twin, system: System, load_per_s: Floats, issues: Sequence[SimulatedIssue], seed: int
-) -> Schooled:
-    """load_per_s: past or expected load, a step's mean each. issues: those to be ready for. Same seed: same policy.
-
-    Raises BadInput where an issue starts at a service the twin doesn't know.
-    """
-    living, pricing, judging = np.random.SeedSequence(seed).spawn(3)
-    steps = experience(twin, system, load_per_s, issues, living)
-
-    def world(seed: np.random.SeedSequence) -> World:
-        rng = np.random.default_rng(seed)
-        return World(twin, system, drawn(system, load_per_s, issues, JUDGED_ON, rng))
-
-    trial = world(pricing)
-    policy = _affordable([fitted(steps, price) for price in PRICES], trial)
-    fixed = _affordable([Fixed(headroom) for headroom in np.exp(ACTIONS).tolist()], trial)
-    return _examined(policy, fixed, world(judging))
+def policies(lessons: Lessons, seed: int, prices: Sequence[float] = PRICES) -> tuple[Learned, ...]:
+    """One at each price, from the same experience, around the fixed headroom that is best at it. By the seed."""
+    living, trying = np.random.SeedSequence(seed).spawn(2)
+    steps = experience(lessons, living)
+    trial = lessons.world(TRIED_ON, np.random.default_rng(trying))
+    factors = np.exp(ACTIONS[::2])
+    cost, late = np.array([[each.mean() for each in played(trial, Fixed(factor).headroom)] for factor in factors]).T
+    return tuple(fitted(steps, price, float(factors[(cost + price * late).argmin()])) for price in prices)
 
 
-def experience(
-    twin: Twin,
-    system: System,
-    load_per_s: Floats,
-    issues: Sequence[SimulatedIssue],
-    seed: int | np.random.SeedSequence,
-    rounds: int = ROUNDS,
-) -> Transitions:
+def experience(lessons: Lessons, seed: int | np.random.SeedSequence, rounds: int = ROUNDS) -> Transitions:
     """What rounds of trying taught, for `fitted` at any price."""
     rng = np.random.default_rng(seed)
     lived: list[Transitions] = []
     policy: Learned | None = None
     for _ in range(rounds):
-        lived.append(_lived(World(twin, system, drawn(system, load_per_s, issues, ENVIRONMENTS, rng)), policy, rng))
+        lived.append(_lived(lessons.world(ENVIRONMENTS, rng), policy, rng))
         policy = fitted(Transitions.joined(lived), HARDER)
     return Transitions.joined(lived)
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """The same headroom always."""
-
-    factor: float
-
-    def headroom(self, features: Floats) -> Floats:
-        """Shape (rows,)."""
-        return np.full(len(features), self.factor)
-
-
-def drawn(
-    system: System, load_per_s: Floats, issues: Sequence[SimulatedIssue], count: int, rng: np.random.Generator
-) -> Drawn:
-    """Situations: stretches of the load played slower or faster, higher or lower; issues at another time of theirs."""
-    load = _courses(load_per_s, count, system.step_s, rng)
-    work = np.exp(rng.normal(0.0, MISMATCH, (count, len(system.services))))
-    if not issues:
-        nothing = np.zeros(count)
-        return Drawn(load_per_s=load, work=work, issues=(), happens=nothing > 0, announced=nothing)
-    weight = np.array([issue.probability for issue in issues])
-    which = rng.choice(len(issues), size=count, p=weight / weight.sum())
-    begin = np.round(rng.uniform(0.1, 0.8, count) * STEPS) * system.step_s
-    said = np.where(rng.random(count) < SURPRISE, 0.0, rng.uniform(0.3, 1.0, count))
-    return Drawn(
-        load_per_s=load,
-        work=work,
-        issues=[replace(issues[at], start_s=float(start)) for at, start in zip(which, begin, strict=True)],
-        happens=(said == 0.0) | (rng.random(count) < said),
-        announced=said,
-    )
-
-
-def _courses(load_per_s: Floats, count: int, step_s: float, rng: np.random.Generator) -> Floats:
+def courses(load_per_s: Floats, count: int, step_s: float, rng: np.random.Generator) -> Floats:
     """Shape (STEPS, count): from anywhere in the load, forth and back, with the noise of arrivals."""
     there_and_back = np.concatenate([load_per_s, load_per_s[-2::-1]])
     at = np.arange(STEPS)[:, None] * rng.uniform(0.6, 1.7, count) + rng.uniform(0, len(load_per_s), count)
@@ -145,39 +126,6 @@ def _lived(world: World, policy: Learned | None, rng: np.random.Generator) -> Tr
         steps.append(Transitions(features, action, world.cost, world.late, after))
         features = after
     return Transitions.joined(steps)
-
-
-class _Policy(Protocol):
-    def headroom(self, features: Floats) -> Floats: ...
-
-
-Kind = TypeVar("Kind", bound=_Policy)
-
-
-def _affordable(policies: Sequence[Kind], world: World) -> Kind:
-    """From the cheapest on, the first that keeps the limit; the last where none does."""
-    for policy in policies:
-        _, late = played(world, policy.headroom)
-        if np.average(late, weights=world.requests) <= LIMIT * MARGIN:
-            return policy
-    return policies[-1]
-
-
-def _examined(policy: Learned, fixed: Fixed, world: World) -> Schooled:
-    """Paired, environment by environment."""
-    (own_cost, own_late), (cost, late) = (played(world, each.headroom) for each in (policy, fixed))
-    gains = (cost - own_cost) + HARDER * (late - own_late)
-    gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return Schooled(
-        policy=policy,
-        headroom=fixed.factor,
-        kept=gain - _Z95 * error > 0,
-        gain=gain,
-        bound=gain - _Z95 * error,
-        cost=(float(own_cost.mean()), float(cost.mean())),
-        late=(float(own_late.mean()), float(late.mean())),
-        steps=policy.steps,
-    )
 
 
 def played(world: World, headroom: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ pipeline would show. Issues may be announced, as the simulator predicts them, an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from chaosprsa.twin.tails import Law
 from chaosprsa.types import SimulatedIssue
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 FIRST_HEADROOM = 1.3
 AMPLE_MIB = 1e9  # memory is what the search decides; here nothing runs out of it
@@ -30,20 +31,22 @@ MOST_ANNOUNCED = 3.0
 class Drawn:
     """Situations, one an environment. load_per_s: shape (steps, environments), a step's mean.
 
-    work: shape (environments, services), the true work a request over the twin's. issues: one each, or none at all.
-    happens: whether it does. announced: the probability that was said before, 0 where nothing was.
+    work: shape (environments, services), the true work a request over the twin's. issues: of all, each in the
+    environment of its row in `where`. happens: whether it does. announced: the probability that was said before, or 0.
     """
 
     load_per_s: Floats
     work: Floats
     issues: Sequence[SimulatedIssue]
+    where: npt.NDArray[np.int64]
     happens: npt.NDArray[np.bool_]
     announced: Floats
 
     def __post_init__(self) -> None:
-        count = self.load_per_s.shape[1]
-        same = len(self.work) == len(self.happens) == len(self.announced) == count and len(self.issues) in {0, count}
-        require(same, f"situations: every part is of {count} environments, one is not")
+        require(len(self.work) == self.load_per_s.shape[1], "situations: load and work differ in their environments")
+        count = len(self.issues)
+        same = len(self.where) == len(self.happens) == len(self.announced) == count
+        require(same, f"situations: there are {count} issues, but not as many of what is said of them")
 
 
 def announcement(effects: Effects, probability: Floats) -> Floats:
@@ -68,10 +71,9 @@ class World:
         self._cores = np.broadcast_to(system.cores, shape).astype(np.float64)
         self._memory = np.full(shape, AMPLE_MIB)
         strength, begin, lasts = (
-            np.array([getattr(issue, name) for issue in drawn.issues] or [0.0] * self.environments)
-            for name in ("strength", "start_s", "duration_s")
+            np.array([getattr(issue, name) for issue in drawn.issues]) for name in ("strength", "start_s", "duration_s")
         )
-        self._effects = effects_of(drawn.issues, system.services, strength) if drawn.issues else _none(shape)
+        self._effects = effects_of(drawn.issues, system.services, strength)
         self._begin_s, self._end_s = begin, begin + lasts
         self._announced = announcement(self._effects, drawn.announced)
         self._work = self._parameters.demand_s * twin.graph.visits
@@ -97,7 +99,7 @@ class World:
         self._starting = [np.zeros_like(self._ready) for _ in range(self._delay)]
         steps = np.full((self.steps, self.environments), self._system.step_s)
         course = Course(steps, self._drawn.load_per_s, np.full(self.steps, Part.FAULT))
-        self._fluid = Fluid(self._twin, self._capacity(), self._parameters, self._now(on=False), course)
+        self._fluid = Fluid(self._twin, self._capacity(), self._parameters, self._now(np.zeros(0, np.int64)), course)
         self._watch = Watch(self._system, self.environments)
         self._at = 0
         return self._advance()
@@ -124,9 +126,9 @@ class World:
     def _advance(self) -> Floats:
         now_s = self._at * self._system.step_s
         on = self._drawn.happens & (self._begin_s <= now_s) & (now_s < self._end_s)
-        self._strike(on & (self._begin_s > now_s - self._system.step_s))
-        effects = self._now(on)
-        room = np.ceil(self._ready * (1.0 - self._effects.lost * on[:, None]) - 1e-9)
+        self._strike(np.flatnonzero(on & (self._begin_s > now_s - self._system.step_s)))
+        effects = self._now(np.flatnonzero(on))
+        room = np.ceil(self._ready * (1.0 - self._most("lost", np.flatnonzero(on))) - 1e-9)
         self._fluid.allot(self._capacity(room), effects)
         seen = self._fluid.step(self._at)
         law = Law.of(seen.mean_s, seen.variance_s2, seen.third_s3)
@@ -138,7 +140,6 @@ class World:
             arrivals_per_s=self.arrived,
             answered_per_s=self._fluid.carried[:, self._system.entry],
             mean_s=seen.mean_s,
-            latency_p99_s=law.exceeded(0.01),
             cpu_cores=self._fluid.utilisation * room * self._cores * effects.cpu_left,
             ready=room,
             starting=np.asarray(sum(self._starting)) + np.zeros_like(room),
@@ -151,10 +152,10 @@ class World:
         self._at += 1
         return self._watch.see(look)
 
-    def _strike(self, beginning: npt.NDArray[np.bool_]) -> None:
+    def _strike(self, beginning: Ints) -> None:
         """Pods are killed, and others begin to start."""
-        share = self._effects.killed * beginning[:, None]
-        killed = np.minimum(np.ceil(share * self._ready), self._ready)
+        share = self._most("killed", beginning)
+        killed = np.where(share > 0, np.minimum(np.maximum(np.round(share * self._ready), 1), self._ready), 0.0)
         self._ready = self._ready - killed
         if self._delay:
             self._starting[-1] = self._starting[-1] + killed
@@ -162,23 +163,28 @@ class World:
     def _ahead(self, now_s: float) -> Floats:
         """What is announced for the time until pods that are ordered now are there."""
         until = now_s + self._system.start_s + 2 * self._system.step_s
-        soon = (self._begin_s < until) & (now_s + self._system.step_s < self._end_s)
-        return np.where(soon[:, None], self._announced, 1.0)
+        soon = np.flatnonzero((self._begin_s < until) & (now_s + self._system.step_s < self._end_s))
+        found = np.ones(self._cores.shape)
+        np.multiply.at(found, self._drawn.where[soon], self._announced[soon])
+        return np.minimum(found, MOST_ANNOUNCED)
 
     def _capacity(self, ready: Floats | None = None) -> Capacity:
         return Capacity(self._ready if ready is None else ready, self._cores, self._memory)
 
-    def _now(self, on: npt.NDArray[np.bool_] | bool) -> Effects:
-        """What is on, without lost pods, which are the world's own matter."""
-        nothing, rows = _none(self._cores.shape), np.broadcast_to(on, self.environments)
-        found = {}
-        for name in ("cpu_left", "memory_left", "slower_s", "failing", "surge"):
-            full, none = getattr(self._effects, name), getattr(nothing, name)
-            found[name] = np.where(rows if full.ndim == 1 else rows[:, None], full, none)
-        return replace(nothing, **found)
+    def _most(self, name: str, issues: Ints) -> Floats:
+        """The largest share among these issues, shape (environments, services)."""
+        found = np.zeros(self._cores.shape)
+        np.maximum.at(found, self._drawn.where[issues], getattr(self._effects, name)[issues])
+        return found
 
-
-def _none(shape: tuple[int, ...]) -> Effects:
-    """Of no issue."""
-    zero, one = np.zeros(shape), np.ones(shape)
-    return Effects(zero, zero, one, one, zero, zero, np.ones(shape[0]))
+    def _now(self, on: Ints) -> Effects:
+        """What is on, without killed and lost pods, which are the world's own matter."""
+        where, effects, shape = self._drawn.where[on], self._effects, self._cores.shape
+        none, surge = np.zeros(shape), np.ones(self.environments)
+        cpu_left, memory_left, slower_s, working = np.ones(shape), np.ones(shape), np.zeros(shape), np.ones(shape)
+        np.multiply.at(cpu_left, where, effects.cpu_left[on])
+        np.multiply.at(memory_left, where, effects.memory_left[on])
+        np.add.at(slower_s, where, effects.slower_s[on])
+        np.multiply.at(working, where, 1.0 - effects.failing[on])
+        np.multiply.at(surge, where, effects.surge[on])
+        return Effects(none, none, cpu_left, memory_left, slower_s, 1.0 - working, surge)
