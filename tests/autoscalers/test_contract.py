@@ -95,7 +95,7 @@ def same(one: list[Decision], other: list[Decision]) -> bool:
 
 
 @every
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_whatever_is_read_pods_stay_within_bounds_and_limits_are_numbers(policy, seed):
     for one in decisions(policy, readings(seed)):

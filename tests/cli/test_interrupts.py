@@ -45,6 +45,19 @@ def test_learn_interrupted_leaves_no_bundle(folder):
 
 
 @pytest.mark.slow
+def test_compare_interrupted_leaves_no_comparison(folder):
+    folder.settings(history="history")
+    lab_history(2.0, 1, None, folder.path / "history")
+    before = folder.files()
+    process = start(folder.path, "compare", "--duration", "2h")
+    assert "comparing ..." in process.stderr.readline()
+    assert "policies" in process.stderr.readline()  # planned: it plays now
+    time.sleep(1.0)
+    interrupt(process)
+    assert folder.files() == before
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("when", ["learn", "trial", "recommend"])
 def test_a_demo_interrupted_ends_its_lab_and_everything_it_started(tmp_path, when):
