@@ -7,12 +7,14 @@ from typing import Any
 
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.recommend import recommend
+from chaosprsa.allocation.risk import Risk
 from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
 from chaosprsa.types import (
     Allocation,
     Directive,
+    Limits,
     Outcome,
     Prices,
     Resources,
@@ -27,7 +29,8 @@ from chaosprsa.types import (
 class ShadowEnvironment:
     """What is known from the shadow: trials there, the system, its objective and limits.
 
-    scale: the shadow's share of production. now: when this is asked, the clock's time by default.
+    scale: the shadow's share of production. now: when this is asked, the clock's time by default. risk: how much is
+    accepted; limits: quota, nodes, disruption budgets.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -38,6 +41,8 @@ class ShadowEnvironment:
     scale: float = 0.5
     seed: int = 1
     now: datetime | None = None
+    risk: Risk = field(default_factory=Risk)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,8 @@ def allocate_resources(
         scale=shadow.scale,
         seed=shadow.seed,
         now=shadow.now or datetime.now(UTC).replace(microsecond=0),
+        risk=shadow.risk,
+        limits=shadow.limits,
     )
     return answer.directives
 

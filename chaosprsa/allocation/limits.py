@@ -9,6 +9,7 @@ from chaosprsa.types import Limits
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+_NONE = Limits()
 
 
 def excesses(most: Limits, replicas: Ints, limits: Ints, requests: Ints) -> dict[str, Floats]:
@@ -16,6 +17,8 @@ def excesses(most: Limits, replicas: Ints, limits: Ints, requests: Ints) -> dict
 
     replicas: (points, services); limits and requests: (points, services, 2), millicores and MiB.
     """
+    if most == _NONE:
+        return {}
     every = _used(most, replicas, limits, requests)
     return {name: np.maximum(used / max(room, 1e-9) - 1.0, 0.0) for name, used, room in every}
 

@@ -35,11 +35,7 @@ class _Move:
 
 def outputs(answer: Recommendation, workloads: Sequence[Workload]) -> dict[str, str]:
     """Text by format (FILES). Only services that change are in it. Raises BadInput: one has no workload."""
-    moves = [
-        _Move(find_workload(workloads, after.service, answer.namespace), answer.now[after.service], after)
-        for after in answer.recommended.services
-        if after != answer.now[after.service]
-    ]
+    moves = _moves(answer, workloads)
     head = (
         f"# {answer.id}: {answer.cost_now_month:.2f} -> {answer.cost_recommended_month:.2f} {answer.currency} a month, "
         f"confidence {answer.confidence:.0%}; says nothing after {answer.lapses_at:%Y-%m-%d %H:%M} UTC.\n"
@@ -53,6 +49,25 @@ def outputs(answer: Recommendation, workloads: Sequence[Workload]) -> dict[str, 
         + _yaml({move.after.service: _values(move) for move in moves}),
         "kubectl": "#!/bin/sh\nset -eu\n" + head + "".join(f"{line}\n" for line in _commands(answer.namespace, moves)),
     }
+
+
+def about_autoscalers(answer: Recommendation, workloads: Sequence[Workload]) -> tuple[str, ...]:
+    """What a change of replicas means where an autoscaler owns them, in words."""
+    return tuple(
+        f"{move.after.service}: HorizontalPodAutoscaler {move.workload.hpa} owns its replicas, so its floor moves from "
+        f"{move.workload.floor} to {bounds['minReplicas']}, its ceiling from {move.workload.ceiling} to "
+        f"{bounds['maxReplicas']}"
+        for move in _moves(answer, workloads)
+        if (bounds := move.bounds) is not None and move.before.replicas != move.after.replicas
+    )
+
+
+def _moves(answer: Recommendation, workloads: Sequence[Workload]) -> list[_Move]:
+    return [
+        _Move(find_workload(workloads, after.service, answer.namespace), answer.now[after.service], after)
+        for after in answer.recommended.services
+        if after != answer.now[after.service]
+    ]
 
 
 def _yaml(values: Any) -> str:

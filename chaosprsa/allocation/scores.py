@@ -13,13 +13,13 @@ from chaosprsa.allocation.threats import USUAL
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import Judged
 from chaosprsa.types import Slo
+from chaosprsa.types.recommendation import BROKEN
 
 ALLOWING = 0.05
 SOFT = 12.0  # the higher, the closer the soft maximum is to the maximum
 HARD_WORLD = 0.8  # what stands for an issue outside the tail: harder than four of five of its worlds
 WIDER = 1.5  # so much more than the tail is looked at, since another allocation has another tail
 WHOLE = 1.0  # of the SLO missed: more is no worse where evidence of two kinds is weighed
-BROKEN = 1e6  # a hard limit that is passed is worse than any miss, which are thousands of SLOs at most
 
 
 @dataclass(frozen=True, slots=True)

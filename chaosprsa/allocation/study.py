@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chaosprsa.allocation.greedy import Found, found_at
-from chaosprsa.allocation.scores import BROKEN, Objective, Scores
+from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.space import Ints, Space
 from chaosprsa.allocation.swift import rank
 from chaosprsa.errors import BadInput, SourceUnreachable
 from chaosprsa.types import SearchTrial
+from chaosprsa.types.recommendation import BROKEN
 
 PARTS = ("replicas", "cpu_limit_millicores", "memory_limit_mib")
 STUDY = "chaosprsa"

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from chaosprsa.allocation.checking import Check
 from chaosprsa.allocation.load import EntryLoad
-from chaosprsa.allocation.outputs import FILES, outputs
+from chaosprsa.allocation.outputs import FILES, about_autoscalers, outputs
 from chaosprsa.allocation.recommend import recommend as find_allocation
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.chain.context import Context, utc_now
@@ -64,6 +65,7 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
         notes=notes,
     )
     workloads = cluster.workloads(study.namespace)
+    answer = replace(answer, notes=(*answer.notes, *about_autoscalers(answer, workloads)))
     kinds = {workload.service: workload.kind for workload in workloads}
     plan = build_plan(answer, study.namespace, kinds, settings.entry_slo, settings.safety, settings.call_graph)
     write_document(folder / RECOMMENDATION, answer)

@@ -52,7 +52,7 @@ def run_rollout(
             f"{settings.sources.prometheus}: Prometheus isn't ready, so nothing could be judged; start it first"
         )
     production = cluster.production(plan.namespace, plan.hash, approval)
-    _set_aside(folder)
+    set_aside(folder)
     experiment = folder / "rollout.experiment.json"
     write_text(experiment, json.dumps(rollout_experiment(plan, settings), indent=1, ensure_ascii=False) + "\n")
     with production.lease(f"rollout of plan {plan.hash}"):
@@ -70,13 +70,13 @@ def run_rollout(
     return outcome
 
 
-def _set_aside(folder: Path) -> None:
+def set_aside(folder: Path) -> None:
     """An earlier outcome must not stand for a rollout that is cut short; what it showed is still worth knowing."""
     last = folder / OUTCOME
     if last.is_file():
         (folder / EARLIER).mkdir(exist_ok=True)
         moment = datetime.fromtimestamp(last.stat().st_mtime, UTC)
-        last.replace(folder / EARLIER / f"{moment:%Y%m%dT%H%M%S}.json")
+        last.replace(folder / EARLIER / f"{moment:%Y%m%dT%H%M%S%f}.json")
 
 
 def _play(

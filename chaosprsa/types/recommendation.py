@@ -8,6 +8,8 @@ from chaosprsa.errors import require
 from chaosprsa.types.scales import Fault, Lineage
 from chaosprsa.types.system import Allocation
 
+BROKEN = 1e6
+
 
 class AllocationField(StrEnum):
     """What a directive may move."""
@@ -53,12 +55,20 @@ class Survival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchTrial:
-    """One candidate. violation: the worst share by which an SLO is missed over the issues, 0 when all hold."""
+    """One candidate. violation: by how much its risk is above what is allowed, 0 where it is held.
+
+    Risk is CVaR of the share of the SLO that is missed. BROKEN and more: a hard limit is passed, which is worse than
+    any miss (those are thousands of SLOs at most).
+    """
 
     number: int
     cost_month: float
     violation: float
     source: str
+
+    @property
+    def broken(self) -> bool:
+        return self.violation >= BROKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,31 @@
 """What failed a trial, or was rolled back, stays a constraint."""
 
+import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from chaosprsa.allocation.counterexamples import counterexamples, production_point
+from chaosprsa.chain.answer import rolled_back
+from chaosprsa.documents import write_document
+from chaosprsa.rollout.run import OUTCOME, set_aside
 from chaosprsa.shadow import scaled
-from chaosprsa.types import Allocation, Resources, ServiceAllocation, Verdict
+from chaosprsa.types import (
+    Allocation,
+    Lineage,
+    Resources,
+    RolloutOutcome,
+    RolloutPlan,
+    ServiceAllocation,
+    ServiceChange,
+    Slo,
+    Verdict,
+)
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 RESOURCES = Resources(
     cpu_request_millicores=250, cpu_limit_millicores=500, memory_request_mib=128, memory_limit_mib=256
@@ -70,6 +87,33 @@ def test_what_was_rolled_back_counts_as_it_was():
 def test_what_another_one_covers_is_left_out():
     run = run_of(outcome(allocation(1, 1), "surge"), outcome(allocation(1, 1), "kill"))
     assert replicas(counterexamples(run, (allocation(2, 3), allocation(4, 1)))) == [[2, 3], [4, 1]]
+
+
+def rollout(after, verdict):
+    service = allocation(2, 2)["stock"]
+    change = ServiceChange(service="stock", kind="Deployment", before=service, after=replace(service, replicas=after))
+    plan = RolloutPlan(
+        hash=f"{after}", namespace="shop", changes=(change,), slo=Slo(service="gateway", latency_ms=200), canary_s=1.0,
+        settle_s=1.0, lapses_at=NOW, lineage=Lineage(id="plan"),
+    )  # fmt: skip
+    return RolloutOutcome(
+        plan=plan, verdict=verdict, reasons=(), steps=(), restored=True, journal="journal.json", lineage=Lineage(id="x")
+    )
+
+
+def test_a_rollout_that_did_worse_is_remembered_when_others_follow_it(tmp_path):
+    for after, verdict in ((3, Verdict.FAILED), (4, Verdict.INVALID), (5, Verdict.FAILED), (6, Verdict.PASSED)):
+        set_aside(tmp_path)
+        written = write_document(tmp_path / OUTCOME, rollout(after, verdict))
+        os.utime(written, (1e9 + after, 1e9 + after))
+    found = rolled_back(tmp_path, allocation(2, 2))
+    assert [one["stock"].replicas for one in found] == [3, 5]
+    assert {one["gateway"].replicas for one in found} == {2}
+
+
+def test_without_a_rollout_there_is_none_to_remember(tmp_path):
+    set_aside(tmp_path)
+    assert rolled_back(tmp_path / "rollout", allocation(2, 2)) == ()
 
 
 def test_nothing_failed_nothing_is_a_constraint():

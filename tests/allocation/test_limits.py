@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chaosprsa.allocation.binding import binding, in_the_way
 from chaosprsa.allocation.greedy import fitted
 from chaosprsa.allocation.limits import excesses
-from chaosprsa.allocation.scores import BROKEN, Objective
+from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.search import starts
 from chaosprsa.allocation.space import REPLICAS, Space, build_space
 from chaosprsa.allocation.swift import swift
@@ -16,6 +16,7 @@ from chaosprsa.errors import BadInput, InvalidNoun
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Fault, Limits, Prices
+from chaosprsa.types.recommendation import BROKEN
 
 PRICES = Prices(cpu_core_hour=0.04, memory_gib_hour=0.005)
 LOW, PRESENT, HIGH = (np.array([row, row]) for row in ([1, 100, 64], [4, 500, 256], [10, 2000, 1024]))

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from chaosprsa.allocation import EntryLoad, recommend
+from chaosprsa.allocation.survival import shadow_verdicts
 from chaosprsa.documents import read_document, to_json, write_document
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
 from chaosprsa.shadow import scaled
-from chaosprsa.types import Fault, Phase, Prices, Recommendation, Topology, Verdict
+from chaosprsa.types import Edge, Fault, Limits, Phase, Prices, Recommendation, Topology, Verdict
 
 LOAD = EntryLoad(base_per_s=30.0, peak_per_s=80.0)
 PRICES = Prices(cpu_core_hour=0.04, memory_gib_hour=0.005)
@@ -220,6 +221,61 @@ def test_a_service_that_nobody_calls_stays_as_it_is(ask, shop):
 def test_contradictions_are_refused(ask, changed, message):
     with pytest.raises(BadInput, match=message):
         ask(**changed)
+
+
+def test_trials_that_are_all_invalid_are_no_evidence_and_their_reasons_are_told(ask, outcomes):
+    invalid = tuple(replace(one, verdict=Verdict.INVALID, reasons=("the gate was closed",)) for one in outcomes)
+    with pytest.raises(BadInput, match=r"all 7 outcomes are invalid.*the gate was closed"):
+        ask(outcomes=invalid)
+
+
+def test_calls_that_go_round_in_a_circle_are_refused(ask, shop):
+    circle = replace(shop.SHOP, edges=(*shop.SHOP.edges, Edge(caller="pay", callee="gateway")))
+    with pytest.raises(BadInput, match=r"circle among .*pay"):
+        ask(topology=circle)
+
+
+def test_limits_that_nothing_fits_in_are_refused_by_name(ask):
+    with pytest.raises(BadInput, match=r"nothing fits.*the nodes' memory"):
+        ask(limits=Limits(nodes=((100_000, 64),)))
+
+
+def test_a_trial_that_passed_and_failed_has_failed(outcomes):
+    one = replace(outcomes[0], verdict=Verdict.PASSED)
+    other = replace(one, id="again", verdict=Verdict.FAILED)
+    for told in ((one, other), (other, one)):
+        assert shadow_verdicts(told, one.allocation) == {one.issue.id: False}
+
+
+def test_a_quota_that_leaves_too_little_is_named_and_not_passed(ask, shop):
+    found = ask(limits=Limits(cpu_limits_millicores=2000), issues=shop.ISSUES[:2], trials=0)
+    assert any("the quota of CPU limits binds" in note for note in found.notes)
+    given = sum(one.replicas * one.resources.cpu_limit_millicores for one in found.recommended.services)
+    assert given <= 2000 or found.recommended == found.now
+
+
+def test_what_production_was_put_back_from_is_not_recommended_again(ask, answer):
+    found = ask(rolled_back=(answer.recommended,), trials=0)
+    services = answer.recommended.services
+    assert found.recommended != answer.recommended
+    assert any(
+        found.recommended[one.service].replicas > one.replicas
+        or found.recommended[one.service].resources.cpu_limit_millicores > one.resources.cpu_limit_millicores
+        or found.recommended[one.service].resources.memory_limit_mib > one.resources.memory_limit_mib
+        for one in services
+    )
+
+
+def test_a_storage_that_drops_out_in_the_middle_is_told_of_and_nothing_is_lost(ask, shop, tmp_path):
+    database = tmp_path / "study.db"
+
+    def progress(what, _share):
+        if what.startswith("Optuna trial") and database.exists():
+            database.unlink()
+
+    found = ask(issues=shop.ISSUES[:2], storage=f"sqlite:///{database}", progress=progress, trials=8)
+    assert any("dropped out" in note for note in found.notes)
+    assert sum(trial.source == "tpe" for trial in found.search) == 8
 
 
 def test_an_issue_at_a_service_that_is_not_there_is_refused(ask, shop):

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chaosprsa.cli.group import CHANGING
+
 HEADER = "timestamp,component,metric,value\n"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 COMMANDS = (
@@ -16,6 +18,7 @@ COMMANDS = (
     ("shadow", "destroy"),
     ("trial",),
     ("recommend",),
+    ("explain",),
     ("rollout", "--approve", "x"),
     ("restore",),
     ("stop",),
@@ -182,6 +185,48 @@ def test_telemetry_says_its_size_before_and_refuses_more_than_it_may_have(folder
     assert abs(about - written) <= max(1.0, 0.15 * written)
 
 
+def test_the_step_that_telemetry_proposes_is_small_enough(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    assert folder.run("issues", "--horizon", "24h", "--count", "3").exit_code == 0
+    size = float(re.search(r"about (\d+) MiB", folder.run("telemetry", "--scrape", "1", "--most", "1").stderr)[1])
+    most = str(0.3 * size)  # 18 scrapes a minute, which no multiple of 5 s gives
+    proposed = re.search(r"--scrape (\d+)", folder.run("telemetry", "--scrape", "1", "--most", most).stderr)[1]
+    assert folder.run("telemetry", "--scrape", proposed, "--most", most).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["issues", "generated", "loads"])
+def test_a_file_where_a_folder_is_to_be(folder, name):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    if name != "issues":
+        assert folder.run("issues", "--count", "3").exit_code == 0
+    (folder.path / name).write_text("mine")
+    command = {"issues": "issues", "generated": "generate", "loads": "load"}[name]
+    refused(folder.run(command), 2, name, "move it away")
+    assert (folder.path / name).read_text() == "mine"
+
+
+def test_a_folder_where_the_report_is_to_be(folder):
+    folder.settings()
+    (folder.path / "report.html").mkdir()
+    refused(folder.run("report"), 2, f"{folder.path / 'report.html'}: Is a directory; ", "move it away")
+
+
+def test_what_was_not_written_yet_names_the_command_that_writes_it(folder):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    refused(folder.run("generate"), 2, "issues.jsonl", "run chaos prsa issues first")
+    refused(folder.run("trial"), 2, "study.json", "run chaos prsa generate first")
+
+
+def test_a_load_of_an_entry_without_rates_says_who_has_them(folder):
+    write_history(folder, rows(600, component="cart"))
+    refused(folder.run("load"), 2, "of the entry gateway, only of cart")
+    write_history(folder, rows(600, metric="cpu_usage_cores"))
+    refused(folder.run("load"), 2, "of anything")
+
+
 def test_a_half_written_bundle(folder):
     write_history(folder, rows(600))
     assert folder.run("learn").exit_code == 0
@@ -245,7 +290,8 @@ def test_ctrl_c_ends_with_130_one_line_and_nothing_written(folder, command, monk
 
     folder.settings()
     monkeypatch.setattr("chaosprsa.chain.context.load", interrupted)
-    refused(folder.run(*command), 130, "Interrupted", "chaos prsa restore")
+    remedy = "chaos prsa restore" if command[0] in CHANGING else "Nothing is half written"
+    refused(folder.run(*command), 130, "Interrupted", remedy)
     assert folder.files() == ["chaosprsa.toml"]
 
 

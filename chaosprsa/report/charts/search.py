@@ -1,4 +1,4 @@
-"""The search: every candidate's cost against how far it misses the SLO, and how the best so far came down."""
+"""The search: every candidate's cost against its risk, and how the best so far came down."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -12,16 +12,17 @@ from chaosprsa.types import SearchTrial
 
 
 def pareto(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
-    """The candidates that no other beats in both cost and violation, by rising cost."""
+    """The candidates that no other beats in both cost and risk, by rising cost; within the hard limits."""
     front: list[SearchTrial] = []
-    for trial in sorted(trials, key=lambda one: (one.cost_month, one.violation)):
+    within = [trial for trial in trials if not trial.broken]
+    for trial in sorted(within, key=lambda one: (one.cost_month, one.violation)):
         if not front or trial.violation < front[-1].violation:
             front.append(trial)
     return front
 
 
 def best_so_far(trials: Sequence[SearchTrial]) -> list[tuple[int, float | None]]:
-    """(number, the least cost of a candidate that holds every SLO up to it); None while there is none."""
+    """(number, the least cost of a candidate that holds the risk up to it); None while there is none."""
     ordered = sorted(trials, key=lambda one: one.number)
     costs = (trial.cost_month if trial.violation <= 0 else float("inf") for trial in ordered)
     best = accumulate(costs, min)
@@ -31,9 +32,10 @@ def best_so_far(trials: Sequence[SearchTrial]) -> list[tuple[int, float | None]]
 def worst_shown(trials: Sequence[SearchTrial]) -> float:
     """The violation at the drawing's top: the largest, or less where a few would flatten all others.
 
-    Twice what three in four candidates stay below, at least a miss of 50 %; what lies above is drawn at the top.
+    Twice what three in four candidates stay below, at least a miss of 50 %; what lies above is drawn at the top, and so
+    is what passes a hard limit.
     """
-    violations = sorted(trial.violation for trial in trials)
+    violations = sorted(trial.violation for trial in trials if not trial.broken) or [0.0]
     usual = violations[(len(violations) - 1) * 3 // 4]
     return min(from_zero(violations, 0.1), max(2 * usual, 0.5))
 
@@ -58,8 +60,8 @@ def search_chart(trials: Sequence[SearchTrial], now: float, recommended: float, 
     return svg.drawing(
         width,
         frame.bottom + 38,
-        f"{len(trials)} candidates: cost a month against the worst miss of the SLO, with the Pareto front",
-        svg.y_axis(frame, y, "worst miss of the SLO", share),
+        f"{len(trials)} candidates: cost a month against risk, with the Pareto front",
+        svg.y_axis(frame, y, "risk: CVaR of what is missed of the SLO, above what is allowed", share),
         svg.x_axis(frame, x, _number_ticks(x, width), f"cost a month ({currency})"),
         _landmark(x(now), frame, "now", "ink", row=0),
         _landmark(x(recommended), frame, "recommended", "good", row=1),
@@ -74,7 +76,8 @@ def _number_ticks(scale: Scale, width: int) -> list[tuple[float, str]]:
 
 def _candidate(trial: SearchTrial, x: Scale, y: Scale, currency: str) -> Markup:
     cost = f"{number(trial.cost_month, 3)} {currency}"
-    title = f"candidate {trial.number} ({trial.source}): {cost}, misses by {share(trial.violation)}"
+    risk = "passes a hard limit" if trial.broken else f"risk {share(trial.violation)} above what is allowed"
+    title = f"candidate {trial.number} ({trial.source}): {cost}, {risk}"
     return svg.dot(
         x(trial.cost_month), y(trial.violation), 3, "good dot" if trial.violation <= 0 else "soft dot", title
     )
@@ -91,7 +94,7 @@ def _landmark(place: float, frame: svg.Frame, words: str, class_: str, row: int)
 
 
 def progress_chart(trials: Sequence[SearchTrial], currency: str, width: int) -> Markup:
-    """The cheapest candidate that holds every SLO, candidate after candidate."""
+    """The cheapest candidate that holds the risk, candidate after candidate."""
     frame = svg.Frame(left=56, top=26, right=width - 20, bottom=146)
     best = best_so_far(trials)
     found = [cost for _, cost in best if cost is not None]
@@ -101,7 +104,7 @@ def progress_chart(trials: Sequence[SearchTrial], currency: str, width: int) -> 
     return svg.drawing(
         width,
         frame.bottom + 38,
-        f"The least cost a month that holds every SLO, after each of {len(trials)} candidates",
+        f"The least cost a month that holds the risk, after each of {len(trials)} candidates",
         svg.y_axis(frame, y, f"best so far ({currency} a month)", tick, 3),
         svg.x_axis(frame, x, _whole_ticks(x, 4 if width < 500 else 9), "candidate"),
         svg.line(list(_stairs(best)), x, y, "stroke good"),

@@ -1,0 +1,110 @@
+"""The recommendation as others apply it: read back by their own parsers."""
+
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from chaosprsa.allocation.outputs import FILES, about_autoscalers, outputs
+from chaosprsa.errors import BadInput
+from chaosprsa.manifests import Workload
+from chaosprsa.types import Allocation, Resources, ServiceAllocation
+
+BEFORE = Resources(cpu_request_millicores=250, cpu_limit_millicores=500, memory_request_mib=128, memory_limit_mib=256)
+AFTER = replace(BEFORE, cpu_limit_millicores=1000, memory_limit_mib=1024)
+
+
+def given(**services):
+    return Allocation(
+        services=tuple(ServiceAllocation(service=name, replicas=n, resources=r) for name, (n, r) in services.items())
+    )
+
+
+ANSWER = SimpleNamespace(
+    id="recommendation-1",
+    namespace="shop",
+    now=given(web=(2, BEFORE), cart=(2, BEFORE), store=(1, BEFORE), pay=(2, BEFORE)),
+    recommended=given(web=(6, BEFORE), cart=(3, AFTER), store=(1, AFTER), pay=(2, BEFORE)),
+    cost_now_month=10.0,
+    cost_recommended_month=8.0,
+    currency="USD",
+    confidence=0.8,
+    lapses_at=datetime(2026, 3, 3, tzinfo=UTC),
+)
+WORKLOADS = (
+    Workload("web", "Deployment", "web", 2, "web", BEFORE, hpa="web-hpa", floor=2, ceiling=5),
+    Workload("cart-v2", "Deployment", "cart", 2, "main", BEFORE),
+    Workload("store", "StatefulSet", "store", 1, "db", BEFORE),
+    Workload("pay", "Deployment", "pay", 2, "pay", BEFORE),
+)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return outputs(ANSWER, WORKLOADS)
+
+
+def test_there_is_one_for_each_file(texts):
+    assert texts.keys() == FILES.keys()
+    assert all("says nothing after 2026-03-03" in text for text in texts.values())
+
+
+def test_kustomize_patches_what_changes_and_leaves_an_autoscalers_replicas_to_it(texts):
+    component = yaml.safe_load(texts["kustomize"])
+    patches = {
+        (p["kind"], p["metadata"]["name"]): p for p in (yaml.safe_load(one["patch"]) for one in component["patches"])
+    }
+    assert set(patches) == {
+        ("Deployment", "web"),
+        ("HorizontalPodAutoscaler", "web-hpa"),
+        ("Deployment", "cart-v2"),
+        ("StatefulSet", "store"),
+    }
+    assert "replicas" not in patches["Deployment", "web"]["spec"]
+    assert patches["HorizontalPodAutoscaler", "web-hpa"]["spec"] == {"minReplicas": 6, "maxReplicas": 6}
+    cart = patches["Deployment", "cart-v2"]["spec"]
+    (container,) = cart["template"]["spec"]["containers"]
+    assert cart["replicas"] == 3
+    assert container == {
+        "name": "main",
+        "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+    }
+
+
+def test_helm_values_have_the_keys_that_helm_create_writes(texts):
+    values = yaml.safe_load(texts["helm"])
+    assert values.keys() == {"web", "cart", "store"}
+    assert values["web"]["autoscaling"] == {"enabled": True, "minReplicas": 6, "maxReplicas": 6}
+    assert values["cart"]["replicaCount"] == 3
+    assert values["store"]["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
+
+
+def test_kubectl_commands_change_each_part_once(texts):
+    commands = [shlex.split(line) for line in texts["kubectl"].splitlines() if line.startswith("kubectl")]
+    assert [command[3:6] for command in commands] == [
+        ["patch", "hpa", "web-hpa"],
+        ["set", "resources", "deployment/cart-v2"],
+        ["scale", "deployment/cart-v2", "--replicas=3"],
+        ["set", "resources", "statefulset/store"],
+    ]
+    assert commands[0][-1] == '{"spec":{"minReplicas":6,"maxReplicas":6}}'
+    assert commands[1][-2:] == ["--requests=cpu=250m,memory=128Mi", "--limits=cpu=1,memory=1Gi"]
+
+
+def test_the_reader_is_told_where_an_autoscaler_owns_the_replicas():
+    (note,) = about_autoscalers(ANSWER, WORKLOADS)
+    assert "web: HorizontalPodAutoscaler web-hpa" in note
+    assert "floor moves from 2 to 6, its ceiling from 5 to 6" in note
+
+
+def test_a_ceiling_that_is_high_enough_stays():
+    roomy = (replace(WORKLOADS[0], ceiling=20), *WORKLOADS[1:])
+    assert yaml.safe_load(outputs(ANSWER, roomy)["helm"])["web"]["autoscaling"]["maxReplicas"] == 20
+
+
+def test_a_service_without_a_workload_is_refused():
+    with pytest.raises(BadInput, match="web"):
+        outputs(ANSWER, WORKLOADS[1:])
