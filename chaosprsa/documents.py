@@ -4,6 +4,7 @@ A document is `{"schema": "chaosprsa/<name>/<version>", ...the noun's fields}`. 
 fields and half-written files with a message that names the file and the field.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -48,6 +49,14 @@ DOCUMENTS: Mapping[str, type] = {
     "topology": Topology,
 }
 _NAMES = {noun: name for name, noun in DOCUMENTS.items()}
+_WRITERS: Mapping[type, str] = {
+    SimulatedIssue: "issues",
+    Study: "generate",
+    LoadProfile: "generate",
+    Outcome: "trial",
+    Recommendation: "recommend",
+    RolloutPlan: "recommend",
+}
 
 
 _adapters: dict[type, TypeAdapter[Any]] = {}
@@ -135,7 +144,7 @@ def write_document(path: Path, noun: object) -> Path:
 
 def read_document(path: Path, noun: type[Noun]) -> Noun:
     """Read one noun. Raises InvalidDocument: not there, not JSON, another schema or version, wrong fields."""
-    return _checked(_parsed(_text(path), str(path)), noun, str(path))
+    return _checked(_parsed(_text(path, noun), str(path)), noun, str(path))
 
 
 def write_lines(path: Path, nouns: Iterable[object]) -> Path:
@@ -149,7 +158,7 @@ def write_lines(path: Path, nouns: Iterable[object]) -> Path:
 
 def read_lines(path: Path, noun: type[Noun]) -> tuple[Noun, ...]:
     """Read JSONL that write_lines wrote."""
-    numbered = enumerate(_text(path).splitlines(), start=1)
+    numbered = enumerate(_text(path, noun).splitlines(), start=1)
     return tuple(
         _checked(_parsed(line, f"{path}, line {number}"), noun, f"{path}, line {number}")
         for number, line in numbered
@@ -157,11 +166,12 @@ def read_lines(path: Path, noun: type[Noun]) -> tuple[Noun, ...]:
     )
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, noun: type) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InvalidDocument(f"{path}: there is no such file; run the command that writes it first") from None
+        first = f"run chaos prsa {_WRITERS[noun]} first" if noun in _WRITERS else "run the command that writes it first"
+        raise InvalidDocument(f"{path}: there is no such file; {first}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDocument(f"{path}: it can't be read: {error}") from None
 
@@ -194,7 +204,12 @@ def write_text(path: Path, text: str) -> Path:
 def write_bytes(path: Path, content: bytes) -> Path:
     """The same for bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except PermissionError as error:  # which names the temporary file, that nobody asked for
+        raise PermissionError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

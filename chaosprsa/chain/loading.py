@@ -9,6 +9,7 @@ from chaosprsa.chain.context import Context
 from chaosprsa.chain.learning import past_of
 from chaosprsa.documents import write_document
 from chaosprsa.errors import BadInput
+from chaosprsa.history.columns import listed
 from chaosprsa.history.queries import RATE
 from chaosprsa.loads import textured_profile
 from chaosprsa.types import LoadProfile
@@ -20,8 +21,13 @@ def load(
     """Write loads/ID.profile.json. start: the history's end where None. Raises BadInput without the entry's rate."""
     past, entry = past_of(context, history), context.settings.topology.entry
     rates = past.table(RATE) if len(past.metrics) else None
-    if rates is None or entry not in rates:
-        raise BadInput(f"load: the history holds no {RATE} of the entry {entry}; [topology] entry names another one?")
+    if rates is None or rates.empty:
+        raise BadInput(f"load: the history holds no {RATE} of anything; without it there is no load to draw from")
+    if entry not in rates:
+        raise BadInput(
+            f"load: the history holds no {RATE} of the entry {entry}, only of {listed([str(name) for name in rates])}; "
+            "another entry: [topology] entry"
+        )
     context.progress("drawing a course", 0.5)
     values = rates[entry].dropna()
     times_s = np.array([moment.timestamp() for moment in values.index])

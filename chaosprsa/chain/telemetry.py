@@ -44,8 +44,8 @@ def plan(context: Context, scrape_s: float, most_mib: float) -> Planned:
 
 
 def _too_large(mib: float, most_mib: float, scrape_s: float, step_s: float) -> str:
-    enough = 5 * math.ceil(scrape_s * mib / most_mib / 5)
-    coarser = f"sample less often (--scrape {enough}), " if enough <= step_s else ""
+    scrapes = math.floor(max(1, round(step_s / scrape_s)) * most_mib / mib)  # a step; 0: too large however few
+    coarser = f"sample less often (--scrape {math.ceil(step_s / scrapes)}), " if scrapes else ""
     return (
         f"telemetry: about {mib:,.0f} MiB of OpenMetrics would be written, more than {most_mib:,.0f}; {coarser}"
         f"draw issues for a shorter time (issues --horizon), or allow it: --most {math.ceil(mib * 1.1)}"

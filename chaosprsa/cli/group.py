@@ -1,5 +1,6 @@
 """The group `prsa`: its commands are found by name and imported when called, so that --help is quick."""
 
+import errno
 import importlib
 import signal
 from types import FrameType
@@ -34,8 +35,19 @@ COMMANDS = {
     "lab": "lab",
     "demo": "demo",
 }
+CHANGING = ("shadow", "trial", "recommend", "rollout", "restore", "stop", "resume", "lab", "demo")  # a cluster
 INTERRUPTED = 130
 TERMINATED = 143
+_OWN_FOLDER = "work in a folder that you may write to"
+_IN_THE_WAY = "something else has this name: move it away, or work in another folder"
+REMEDIES = {
+    errno.EACCES: _OWN_FOLDER,
+    errno.EROFS: _OWN_FOLDER,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOSPC: "make room, and run it again",
+}
 
 
 class PrsaGroup(click.Group):
@@ -58,16 +70,20 @@ class PrsaGroup(click.Group):
         except ChaosPrsaError as error:
             _end(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _end(
-                "Interrupted. Run it again to go on; what it changed in a cluster is put back by: chaos prsa restore",
-                INTERRUPTED,
-            )
+            _end(_interrupted(ctx.invoked_subcommand), INTERRUPTED)
         except BrokenPipeError:
             raise SystemExit(0) from None
         except OSError as error:
-            _end(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
+            remedy = REMEDIES.get(error.errno or 0, "")
+            _end(f"{error.filename or 'the system'}: {error.strerror or error}{remedy and '; ' + remedy}", 2)
         finally:
             signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupted(command: str | None) -> str:
+    if command in CHANGING:
+        return "Interrupted. Run it again to go on; what it changed in a cluster is put back by: chaos prsa restore"
+    return "Interrupted. Nothing is half written; run it again"
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -47,7 +47,10 @@ def telemetry(scrape_s: float, most_mib: float, seed: int, settings_file: Path, 
         planned = link.plan(load(settings_file, progress), scrape_s, most_mib)
     with one_step(f"writing about {max(planned.mib, 1):,.0f} MiB") as progress:
         metrics, logs = link.telemetry(load(settings_file, progress), planned, seed)
-    sizes = {name: name.stat().st_size / 2**20 for name in (metrics, logs)}
-    written = "".join(f"{name} ({size:.1f} MiB)\n" for name, size in sizes.items())
+    written = "".join(f"{name} ({_size(name.stat().st_size)})\n" for name in (metrics, logs))
     text = f"{written}Next: promtool tsdb create-blocks-from openmetrics {metrics} DATA_DIR"
     show(as_json, {"metrics": str(metrics), "logs": str(logs)}, text)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"

@@ -49,9 +49,10 @@ def read_history(folder: Path, now: datetime) -> History:
         notes += more
     logged = (folder / LOGS).is_dir()
     if not present and not incidents and not logged:
-        names = " nor ".join((*METRICS, INCIDENTS))
+        names = " nor ".join((*METRICS, INCIDENTS, f"{LOGS}/"))
         raise InvalidHistory(
-            f"{folder}: holds neither {names}; nothing can be learned. Incidents in other formats: --incidents PATH"
+            f"{folder}: holds neither {names}; nothing can be learned. Incidents in other formats: write the settings "
+            "by hand (docs/own-cluster.md), without [sources] history, then chaos prsa learn --incidents PATH"
         )
     topology = read_topology(folder / TOPOLOGY) if (folder / TOPOLOGY).exists() else topology_of_edges(metrics)
     metrics, more = _users_view(metrics, topology)
