@@ -13,7 +13,7 @@ import numpy as np
 from chaosprsa.autoscalers.bound import clairvoyant
 from chaosprsa.autoscalers.captain import Captain
 from chaosprsa.autoscalers.contract import Autoscaler, Floats, Ints
-from chaosprsa.autoscalers.families import families
+from chaosprsa.autoscalers.families import Family, families
 from chaosprsa.autoscalers.hpa import Hpa
 from chaosprsa.autoscalers.play import STEP_S, Played, play
 from chaosprsa.autoscalers.sizing import visits_of
@@ -48,8 +48,8 @@ class Promise:
 class Arena:
     """network: with the pods there are now. recommended: None: there is none. load_per_s: a value a second.
 
-    least: pods of each service that no policy goes below. hpa_target: of the HPA there is. others: further policies,
-    by the name that tables give them.
+    least: pods of each service that no policy goes below. hpa_target: of the HPA there is. others: further families to
+    tune, by name.
     """
 
     network: Network
@@ -61,7 +61,7 @@ class Arena:
     start_s: float
     seed: int
     hpa_target: float = 0.8
-    others: Mapping[str, Autoscaler] = field(default_factory=dict)
+    others: Mapping[str, Family] = field(default_factory=dict)
 
     def played(self, name: str) -> Played:
         """One policy, tuned where it can be; `policy` says with which settings. KeyError: there is no such policy."""
@@ -97,7 +97,6 @@ class Arena:
             HPA: Hpa(target=self.hpa_target, name=f"HPA at {self.hpa_target:.0%}"),
             VPA: Vpa(settled_after_s=0.0, name="VPA, its defaults"),
             PEAK: self._peak(),
-            **self.others,
         }
         return usual[name] if name in usual else self._tuned(name)
 
@@ -112,13 +111,15 @@ class Arena:
         piece = busiest(self.load_per_s, max(TUNED_LEAST_S, TUNED_SHARE * len(self.load_per_s)))
         there = replace(self, load_per_s=piece, issues=placed(self.issues, len(piece)), seed=self.seed + OTHER_ARRIVALS)
 
+        rows: Family = {**families(), **self.others}[name]
+
         def score(policy: Autoscaler) -> Scored:
             run = there.play(
                 policy, there.begun if not isinstance(policy, Captain) else there.network, self.promise.late
             )
             return Scored(policy, run.mean_cores, self.promise.missed(run))
 
-        return cheapest((tightest(make, row, score, 1.0) for make, row in families()[name]), 1.0).policy
+        return cheapest((tightest(make, row, score, 1.0) for make, row in rows), 1.0).policy
 
     def _peak(self) -> StaticPeak:
         """For the load's busiest 15 s."""
@@ -138,10 +139,11 @@ POLICIES = (PRESENT, HPA, *families(), VPA, PEAK, RECOMMENDED, BOUND)
 def plays_of(names: Iterable[str], seconds: float) -> float:
     """How often the load is played about for these policies, of pieces that are tuned on their share."""
     share = min(1.0, max(TUNED_LEAST_S, TUNED_SHARE * seconds) / seconds)
-    known = families()
+    once, known = {PRESENT, HPA, VPA, PEAK, RECOMMENDED}, families()
 
     def plays(name: str) -> float:
-        return BOUND_PLAYS if name == BOUND else 1.0 + ROW_PLAYS * share * len(known.get(name, ()))
+        rows = 0 if name in once else len(known.get(name, "1"))
+        return BOUND_PLAYS if name == BOUND else 1.0 + ROW_PLAYS * share * rows
 
     return sum(map(plays, names))
 

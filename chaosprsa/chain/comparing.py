@@ -10,22 +10,26 @@ from pathlib import Path
 import numpy as np
 
 from chaosprsa.autoscalers.arena import BOUND, RECOMMENDED, Arena, Promise, busiest, placed, plays_of
-from chaosprsa.autoscalers.play import Played
+from chaosprsa.autoscalers.contract import Autoscaler
+from chaosprsa.autoscalers.families import Family
+from chaosprsa.autoscalers.play import Played, system_of
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.chain.context import Context
 from chaosprsa.chain.courses import Course, course_of_file, course_of_past
 from chaosprsa.chain.learning import past_of
 from chaosprsa.chain.modelled import Modelled, modelled
 from chaosprsa.documents import lineage, to_json, write_document
+from chaosprsa.operating import Ahead, Lessons, policies
 from chaosprsa.selection import weightiest
 from chaosprsa.twin import Capacity, Twin, capacity_of
 from chaosprsa.twin.exact.from_twin import network_of
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import HOURS_A_MONTH, Allocation, Comparison, PolicyScore, Prices, SimulatedIssue, Slo
 
+AHEAD = "ahead"
 QUOTA_S = 0.1  # of Linux' CFS: what captains read, and what a CPU limit does to a burst
 VISITS_A_SECOND = 600_000.0  # of simulation, about
-SECONDS_A_DECISION = 0.0012
+SECONDS_A_CAPTAIN, SECONDS_TO_LEARN = 0.003, 15.0  # for each second of load; for one policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,23 +78,23 @@ def plan(context: Context, asked: Asked) -> Planned:
     course = course_of_file(asked.load, asked.load_step_s) if asked.load else course_of_past(context, past, asked.seed)
     stretch = busiest(course.per_s, asked.duration.total_seconds())
     issues = _issues(system, asked.issues)
-    policies, notes = _policies(asked.policies, system)
+    names, notes = _policies(asked.policies, system)
     worlds = 2 if issues else 1
-    requests = float(stretch.sum()) * plays_of(policies, len(stretch)) * worlds
+    requests = float(stretch.sum()) * plays_of(names, len(stretch)) * worlds
     scale = min(1.0, asked.most_requests / requests)
     arena = _arena(context, asked, system, stretch * scale, scale)
     troubled = (replace(arena, issues=placed(issues, len(stretch))),) if issues else ()
     visits = float(visits_of(arena.network).sum())
-    captains = worlds * len(stretch) * 2.5 * ("captain" in policies)
+    apart = SECONDS_A_CAPTAIN * worlds * len(stretch) * ("captain" in names) + SECONDS_TO_LEARN * (AHEAD in names)
     return Planned(
         asked=asked,
         system=system,
         course=Course(stretch, course.words),
         arenas=(arena, *troubled),
-        policies=policies,
+        policies=names,
         scale=scale,
         requests=requests * scale,
-        seconds=requests * scale * visits / VISITS_A_SECOND + captains * SECONDS_A_DECISION,
+        seconds=requests * scale * visits / VISITS_A_SECOND + apart,
         notes=(*notes, *_scaled(scale), *_no_issues(asked, issues)),
     )
 
@@ -98,7 +102,7 @@ def plan(context: Context, asked: Asked) -> Planned:
 def compare(context: Context, planned: Planned, now: datetime) -> Comparison:
     """Play everything; write comparison.json when all is there."""
     asked, system, stretch = planned.asked, planned.system, planned.course.per_s
-    scores = _scores(context, planned)
+    scores = _scores(context, _schooled(context, planned))
     issues = tuple(f"{one.fault.value} on {one.component}" for one in planned.arenas[-1].issues)
     content = {"scores": [to_json(one) for one in scores], "load": stretch.tolist(), "seed": asked.seed}
     come_from = lineage("comparison", content, [system.study.lineage] if system.study else [])
@@ -122,6 +126,29 @@ def compare(context: Context, planned: Planned, now: datetime) -> Comparison:
     )
     write_document(context.workspace.comparison, found)
     return found
+
+
+def _schooled(context: Context, planned: Planned) -> Planned:
+    """With the learnt policy among the families where it is asked for; it is told of no issue before it comes."""
+    if AHEAD not in planned.policies:
+        return planned
+    context.progress("learning to scale ahead", 0.0)
+    arena, asked = planned.arenas[-1], planned.asked
+    lessons = Lessons(
+        twin=planned.system.twin,
+        system=system_of(arena.begun, start_s=arena.start_s, slo_s=arena.promise.slo_s),
+        load_per_s=arena.load_per_s[: len(arena.load_per_s) // 15 * 15].reshape(-1, 15).mean(axis=1),
+        issues=arena.issues,
+        issues_per_h=len(arena.issues) * 3600.0 / len(arena.load_per_s),
+        surprise=1.0,
+    )
+    learnt = {policy.price: policy for policy in policies(lessons, asked.seed)}
+
+    def ahead(price: float) -> Autoscaler:
+        return Ahead(policy=learnt[price], name=f"learnt, a late request costs {price:g}")
+
+    others: dict[str, Family] = {AHEAD: [(ahead, tuple(learnt))]}
+    return replace(planned, arenas=tuple(replace(each, others=others) for each in planned.arenas))
 
 
 def _scores(context: Context, planned: Planned) -> tuple[PolicyScore, ...]:

@@ -10,7 +10,8 @@ from chaosprsa.cli.options import history_option, json_option, seed_option, sett
 from chaosprsa.progress import one_step
 
 POLICIES = (
-    "present", "hpa", "hpa-tuned", "predictive", "percentile", "captain", "mpc", "vpa", "peak", "recommended", "bound",
+    "present", "hpa", "hpa-tuned", "predictive", "percentile", "captain", "mpc", "vpa", "peak", "recommended", "ahead",
+    "bound",
 )  # fmt: skip
 
 
@@ -74,8 +75,9 @@ def compare(
 
     On the exact twin, calibrated from trials where it can be trusted, else from the history's load and CPU use: the
     replicas there are, HPA, HPA tuned, predictive HPA, a percentile rule, Autothrottle's captain, MPC, VPA, a fixed
-    peak, the recommendation, and the cheapest plan that knows everything beforehand. Without issues, and with the
-    study's weightiest. What is tuned is tuned on this very load, as nobody could beforehand.
+    peak, the recommendation, a policy learnt on the twin, and the cheapest plan that knows everything beforehand.
+    Without issues, and with the study's weightiest. What is tuned is tuned on this very load, as nobody could
+    beforehand.
 
     Example: chaos prsa compare --duration 1h --policy hpa --policy recommended --policy bound
 
