@@ -20,16 +20,19 @@ from chaosprsa.history.incidents import parse_incidents
 from chaosprsa.history.prometheus import read_prometheus
 from chaosprsa.history.topology import differences
 from chaosprsa.issues import EDGE_SHARE, draw_issues
-from chaosprsa.models.bundle import Bundle, load_bundle, save_bundle
+from chaosprsa.models.bundle import Bundle, check_place, load_bundle, save_bundle, window_of
 from chaosprsa.models.bundle import learn as learn_from
 from chaosprsa.selection import covering
 from chaosprsa.studies import generate_study
 from chaosprsa.telemetry import synthesise
 from chaosprsa.types import SimulatedIssue, Study, Window
 
+STALE_DAYS = 2.0
+
 
 def learn(context: Context, history: Path | None, seed: int, incidents: Sequence[Path] = ()) -> Bundle:
     """Read the sources, fit the models, write the bundle. incidents: further files or folders of them."""
+    check_place(context.workspace.models)  # before minutes of work
     past = past_of(context, history, incidents)
     bundle = learn_from(past, context.settings.call_graph, seed, context.progress)
     save_bundle(bundle, context.workspace.models)
@@ -140,6 +143,15 @@ def issues(
     context.progress("making telemetry", 0.4)
     write_history(synthesise(bundle, drawn, rng), folder / "telemetry")
     return drawn
+
+
+def age_in_words(context: Context, now: datetime) -> str:
+    """How long ago the history ended where that is two days or more, since issues are drawn from now on; else empty."""
+    end = window_of(context.workspace.models).end
+    days = (now - end) / timedelta(days=1)
+    if days < STALE_DAYS:
+        return ""
+    return f"the history ends {end:%Y-%m-%d %H:%M} UTC, {days:,.0f} days ago; it is taken that all has stayed as it was"
 
 
 def bundle_of(context: Context) -> Bundle:

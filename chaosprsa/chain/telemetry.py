@@ -36,6 +36,10 @@ def plan(context: Context, scrape_s: float, most_mib: float) -> Planned:
     drawn = tuple(read_lines(folder / "issues.jsonl", SimulatedIssue))
     end = max(issue.start + timedelta(seconds=issue.duration_s) for issue in drawn)
     history = read_history(folder / "telemetry", end + timedelta(days=1))
+    if history.metrics.empty:
+        raise BadInput(
+            "telemetry: there is none to write: the history that was learned from has no metrics and no logs"
+        )
     context.progress("reckoning its size", 0.8)
     mib = size_of(history, table.namespace, table.service_label, scrape_s) / MIB
     if mib > most_mib:

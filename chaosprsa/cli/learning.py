@@ -92,7 +92,9 @@ def issues(
         found = hunting.weaknesses(context, study, horizon, adversarial, now, seed) if adversarial else None
         hunted = found.issues if found else ()
         drawn = learning.issues(context, horizon, count, seed, edge_cases, hunted, now)
+        age = learning.age_in_words(context, now)
     text = issues_table(drawn) + (f"\n\n{weaknesses_table(found)}\n" if found else "")
+    text += f"\nnote  {age}" if age else ""
     text += f"\n{context.workspace.issues}: {told_apart(drawn)}. Next: chaos prsa generate"
     show(as_json, [to_json(issue) for issue in drawn], text)
 

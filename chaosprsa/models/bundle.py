@@ -5,8 +5,10 @@ only when complete. The same history and seed give the same bytes. `learn` makes
 keep it.
 """
 
+import errno
 import hashlib
 import json
+import os
 import platform
 import shutil
 import tempfile
@@ -35,7 +37,7 @@ from chaosprsa.models.skopsfile import model_bytes, model_from_bytes
 from chaosprsa.progress import Progress, silent
 from chaosprsa.types import Incident, Lineage, Topology, Window
 
-__all__ = ["Bundle", "learn", "load_bundle", "save_bundle"]
+__all__ = ["Bundle", "check_place", "learn", "load_bundle", "save_bundle", "window_of"]
 SCHEMA = "chaosprsa/bundle/1"
 MANIFEST = "manifest.json"
 PRECURSORS = "precursors.json"
@@ -82,8 +84,7 @@ def learn(history: History, topology: Topology | None = None, seed: int = 0, pro
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Write the folder, in place of an older bundle. Raises Refused where something else stands there."""
-    if folder.exists() and not _replaceable(folder):
-        raise Refused(f"{folder}: something other than a model bundle is there; it is left alone: name another folder")
+    check_place(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.new."))
     try:
@@ -94,6 +95,19 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         _swap(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def check_place(folder: Path) -> None:
+    """Raises what save_bundle would: Refused where something else is there, PermissionError without the right."""
+    if folder.exists() and not _replaceable(folder):
+        raise Refused(f"{folder}: something other than a model bundle is there; it is left alone: move it away")
+    if folder.parent.is_dir() and not os.access(folder.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def window_of(folder: Path) -> Window:
+    """The time that a bundle was learned from. Raises InvalidDocument, as load_bundle does."""
+    return from_json(_checked_manifest(folder)["window"], Window, f"{folder / MANIFEST}, window")
 
 
 def load_bundle(folder: Path) -> Bundle:

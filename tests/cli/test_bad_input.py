@@ -220,6 +220,33 @@ def test_what_was_not_written_yet_names_the_command_that_writes_it(folder):
     refused(folder.run("trial"), 2, "study.json", "run chaos prsa generate first")
 
 
+@pytest.mark.parametrize(("days", "said"), [(1, False), (20, True)])
+def test_issues_from_an_old_history_say_how_old_it_is(folder, monkeypatch, days, said):
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    end = START + timedelta(hours=10)
+    monkeypatch.setattr("chaosprsa.chain.context.utc_now", lambda: end + timedelta(days=days))
+    words = "the history ends 2026-11-01 10:00 UTC, 20 days ago"
+    assert (words in " ".join(folder.run("issues", "--count", "3").stdout.split())) == said
+
+
+def test_learn_refuses_what_is_in_the_way_before_it_works(folder, monkeypatch):
+    write_history(folder, rows(600))
+    (folder.path / "models").write_text("mine")
+    monkeypatch.setattr("chaosprsa.chain.learning.past_of", pytest.fail)
+    refused(folder.run("learn"), 2, "models", "move it away")
+
+
+def test_telemetry_of_incidents_alone_is_refused(folder):
+    incident = '{{"start": "2026-11-{:02d}T10:00:00Z", "component": "gateway", "kind": "outage"}}\n'
+    (folder.path / "history").mkdir()
+    (folder.path / "history" / "incidents.jsonl").write_text("".join(map(incident.format, range(1, 9))))
+    folder.settings(history="history")
+    assert folder.run("learn").exit_code == 0
+    assert folder.run("issues", "--count", "3").exit_code == 0
+    refused(folder.run("telemetry"), 2, "no metrics and no logs")
+
+
 def test_a_load_of_an_entry_without_rates_says_who_has_them(folder):
     write_history(folder, rows(600, component="cart"))
     refused(folder.run("load"), 2, "of the entry gateway, only of cart")
