@@ -1,7 +1,6 @@
 """What other ways to allocate would cost and miss: one's own twin and load, every policy, one document."""
 
 import functools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,6 +27,8 @@ from chaosprsa.types import HOURS_A_MONTH, Allocation, Comparison, PolicyScore, 
 
 AHEAD = "ahead"
 QUOTA_S = 0.1  # of Linux' CFS: what captains read, and what a CPU limit does to a burst
+MOST_AT_ONCE = 5e6  # requests in a play: each is kept until its end
+LEAST_DEMAND_S = 1e-6
 VISITS_A_SECOND = 600_000.0  # of simulation, about
 SECONDS_A_CAPTAIN, SECONDS_TO_LEARN = 0.003, 15.0  # for each second of load; for one policy
 
@@ -81,7 +82,7 @@ def plan(context: Context, asked: Asked) -> Planned:
     names, notes = _policies(asked.policies, system)
     worlds = 2 if issues else 1
     requests = float(stretch.sum()) * plays_of(names, len(stretch)) * worlds
-    scale = min(1.0, asked.most_requests / requests)
+    scale = min(1.0, asked.most_requests / requests, MOST_AT_ONCE / float(stretch.sum()))
     arena = _arena(context, asked, system, stretch * scale, scale)
     troubled = (replace(arena, issues=placed(issues, len(stretch))),) if issues else ()
     visits = float(visits_of(arena.network).sum())
@@ -207,10 +208,14 @@ def _arena(context: Context, asked: Asked, system: Modelled, load: np.ndarray, s
 
 
 def _network(twin: Twin, given: Allocation, scale: float, most: dict[str, int]) -> Network:
-    """Pods at this scale, rounded up. Memory that nobody saw is none."""
+    """Pods at this scale, rounded up. Memory that nobody saw is none, CPU too small to be seen next to none."""
     full = capacity_of([given], twin.graph.services)
     small = Capacity(np.ceil(full.replicas * scale - 1e-9), full.cores, full.memory_mib)
-    seen = replace(twin.nominal, memory_mib=np.nan_to_num(twin.nominal.memory_mib))
+    seen = replace(
+        twin.nominal,
+        memory_mib=np.nan_to_num(twin.nominal.memory_mib),
+        demand_s=np.maximum(twin.nominal.demand_s, LEAST_DEMAND_S),
+    )
     return network_of(twin, small, parameters=seen, most_replicas=most, quota_period_s=QUOTA_S)
 
 
@@ -232,8 +237,7 @@ def _scaled(scale: float) -> tuple[str, ...]:
         return ()
     note = (
         f"{100 * scale:.2g} % of the load was played, with fixed replicas scaled alike and rounded up, so that it ends "
-        f"in bounded time; the fewer pods, the coarser. All of it: a shorter --duration, or --most-requests times "
-        f"{math.ceil(1 / scale)}"
+        "in bounded time; the fewer pods, the coarser. More of it: a shorter --duration, or a larger --most-requests"
     )
     return (note,)
 

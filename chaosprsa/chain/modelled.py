@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from chaosprsa.chain.answer import RECOMMENDATION, read_outcomes
 from chaosprsa.chain.context import Context
 from chaosprsa.chain.rehearsal import read_study
 from chaosprsa.documents import read_document
-from chaosprsa.errors import BadInput, ChaosPrsaError, NotEnoughHistory
+from chaosprsa.errors import BadInput, ChaosPrsaError, InvalidDocument
 from chaosprsa.history.frame import History
 from chaosprsa.twin import Twin, calibrate
 from chaosprsa.twin.past import allocation_of_past, twin_of_past
@@ -60,28 +59,32 @@ def _study(context: Context, name: str) -> Study | None:
 
 def _twin(context: Context, study: Study | None, present: Allocation, past: Callable[[], History]) -> tuple[Twin, str]:
     """Trials' where it is trusted, else the history's, else trials' all the same, and it is said."""
-    played, settings = None, context.settings
-    if study and _played(context.workspace.outcomes(study.name)):
-        outcomes = read_outcomes(context.workspace.outcomes(study.name), study)
-        context.progress("calibrating the twin", 0.0)
-        played = calibrate(outcomes, settings.call_graph, settings.entry_slo)
-        if played.fit.trusted:
-            return played, f"calibrated from {played.fit.trials} trials of study {study.name}, {played.fit.reason}"
+    played, reason = _calibrated(context, study)
+    if played is not None and played.fit.trusted:
+        return played, f"calibrated from {played.fit.trials} trials, {played.fit.reason}"
     try:
-        return twin_of_past(
-            past(), settings.call_graph, present
-        ), "from the history's load and CPU use, judged by no trial"
-    except (BadInput, NotEnoughHistory) as error:
+        found = twin_of_past(past(), context.settings.call_graph, present)
+    except BadInput as error:
         if played is None:
-            raise BadInput(
-                f"compare: there are no trials of this study to calibrate a twin from (chaos prsa trial), and the "
-                f"history doesn't tell what a request costs: {error}"
-            ) from None
-    return played, f"calibrated from {played.fit.trials} trials, not to be trusted: {played.fit.reason}"
+            raise BadInput(f"compare: nothing tells what a request costs. Trials: {reason}. History: {error}") from None
+        return played, f"calibrated from {played.fit.trials} trials, not to be trusted: {reason}"
+    return found, f"from the history's load and CPU use, judged by no trial ({reason})"
 
 
-def _played(folder: Path) -> bool:
-    return next(folder.glob("*/outcome.json"), None) is not None
+def _calibrated(context: Context, study: Study | None) -> tuple[Twin | None, str]:
+    """The twin of the study's trials, and why it isn't to be used. Raises InvalidDocument for what can't be read."""
+    folder = context.workspace.outcomes(study.name) if study else None
+    if study is None or folder is None or next(folder.glob("*/outcome.json"), None) is None:
+        return None, "there are no trials"
+    context.progress("calibrating the twin", 0.0)
+    settings = context.settings
+    try:
+        found = calibrate(read_outcomes(folder, study), settings.call_graph, settings.entry_slo)
+    except InvalidDocument:
+        raise
+    except BadInput as error:
+        return None, str(error)
+    return found, found.fit.reason
 
 
 def _present(context: Context, past: Callable[[], History]) -> Allocation:

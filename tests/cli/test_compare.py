@@ -176,3 +176,24 @@ def test_without_history_or_trials_it_says_what_is_needed(folder):
 
 def test_the_command_names_every_policy_that_there_is():
     assert set(comparing.POLICIES) == {*POLICIES, "ahead"}
+
+
+def test_an_outcome_that_is_half_written_is_told_and_not_passed_over(folder):
+    history(folder)
+    study(folder)
+    old = folder.path / "outcomes" / "next" / "web-lost" / "outcome.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("{")
+    done = folder.run("compare", "--policy", "present", "--duration", "5m")
+    assert done.exit_code == 2
+    assert "outcome.json" in done.stderr
+
+
+def test_a_service_that_uses_no_cpu_is_played(folder):
+    history(folder)
+    metrics = folder.path / "past" / "metrics.csv"
+    rows = metrics.read_text().splitlines()
+    idle = [row.rsplit(",", 1)[0] + ",0" if ",cart,cpu_usage_cores" in row else row for row in rows]
+    metrics.write_text("\n".join(idle) + "\n")
+    done = folder.run("compare", "--policy", "present", "--policy", "mpc", "--duration", "5m")
+    assert done.exit_code == 0, done.output
