@@ -137,11 +137,12 @@ def issues(
     context.progress("drawing issues", 0.1)
     drawn = draw_issues(bundle, horizon, count, rng, now or utc_now(), seed, edge_share)
     drawn = tuple(sorted((*drawn, *hunted), key=lambda issue: (issue.start_s, issue.id)))
+    context.progress("making telemetry", 0.4)
+    felt = synthesise(bundle, drawn, rng)  # before anything is written: the three are of one draw
     folder = context.workspace.issues
     write_lines(folder / "issues.jsonl", drawn)
     write_text(folder / "alerts.json", json.dumps(to_alertmanager(drawn), indent=1, ensure_ascii=False) + "\n")
-    context.progress("making telemetry", 0.4)
-    write_history(synthesise(bundle, drawn, rng), folder / "telemetry")
+    write_history(felt, folder / "telemetry")
     return drawn
 
 

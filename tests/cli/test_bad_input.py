@@ -230,6 +230,18 @@ def test_issues_from_an_old_history_say_how_old_it_is(folder, monkeypatch, days,
     assert (words in " ".join(folder.run("issues", "--count", "3").stdout.split())) == said
 
 
+def test_issues_interrupted_while_telemetry_is_made_leave_the_earlier_draw_whole(folder, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    write_history(folder, rows(600))
+    assert folder.run("learn").exit_code == 0
+    before = folder.files()
+    monkeypatch.setattr("chaosprsa.chain.learning.synthesise", interrupted)
+    refused(folder.run("issues", "--count", "3"), 130, "Nothing is half written")
+    assert folder.files() == before
+
+
 def test_learn_refuses_what_is_in_the_way_before_it_works(folder, monkeypatch):
     write_history(folder, rows(600))
     (folder.path / "models").write_text("mine")
