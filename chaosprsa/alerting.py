@@ -33,7 +33,7 @@ def post_alerts(url: str, alerts: Sequence[Alert], timeout_s: float = 10.0) -> N
         answer = httpx.post(where, json=list(alerts), timeout=timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceUnreachable(
-            f"{where}: {error or type(error).__name__}; name a running Alertmanager's URL"
+            f"{where}: {str(error).rstrip('.') or type(error).__name__}; name a running Alertmanager's URL"
         ) from None
     if answer.status_code != 200:
         raise QueryRefused(f"{where}: {answer.status_code} {answer.text.strip()[:300]}")

@@ -74,7 +74,10 @@ class IncidentModel:
         """
         days = window.duration.total_seconds() / DAY_S
         if days <= 0:
-            raise NotEnoughHistory("incident rates need a span of time; the window is empty")
+            raise NotEnoughHistory(
+                f"all that is known is of one moment, {window.start:%Y-%m-%d %H:%M} UTC; incident rates need a span of "
+                "time: give metrics too, or incidents of other days"
+            )
         seen = sorted((each for each in incidents if window.start <= each.start <= window.end), key=in_order)
         named = Counter(each.component for each in seen if each.component)
         names = sorted({*components, *named})

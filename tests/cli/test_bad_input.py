@@ -249,6 +249,13 @@ def test_learn_refuses_what_is_in_the_way_before_it_works(folder, monkeypatch):
     refused(folder.run("learn"), 2, "models", "move it away")
 
 
+def test_one_incident_alone_is_too_little_and_it_says_what_to_add(folder):
+    (folder.path / "history").mkdir()
+    (folder.path / "history" / "incidents.jsonl").write_text('{"start": "2026-11-01T10:00Z", "component": "gateway"}\n')
+    folder.settings(history="history")
+    refused(folder.run("learn"), 2, "of one moment, 2026-11-01 10:00 UTC", "incidents of other days")
+
+
 def test_telemetry_of_incidents_alone_is_refused(folder):
     incident = '{{"start": "2026-11-{:02d}T10:00:00Z", "component": "gateway", "kind": "outage"}}\n'
     (folder.path / "history").mkdir()
