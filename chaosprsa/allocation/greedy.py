@@ -17,6 +17,7 @@ SIZES = (1, 2, 4, 8, 16)
 EXCHANGED = (1, 2, 4)
 REPAIRS = (1, 4, 16)
 MOST_ROUNDS = 60
+MOST_REPAIRS = 400  # twenty services that all need some steps
 MOST_EXCHANGES = 8
 MOST_PAIRS = 60
 MOST_PODS = 4  # more at once are no small step
@@ -52,7 +53,7 @@ def greedy(space: Space, evaluate: Evaluate, start: Ints) -> Found:
 def repaired(space: Space, evaluate: Evaluate, start: Ints) -> Found:
     """Up, by the move that brings the most for its money, until the constraints hold or nothing helps."""
     here, scores = start, evaluate(start[None])
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_REPAIRS):
         if scores.feasible[0]:
             break
         moves = _moves(space, here, 1, REPAIRS)

@@ -1,4 +1,4 @@
-"""Greedy, then Optuna from there (TPE with constraints, ask and tell in batches), then greedy once more.
+"""Greedy, iterated, then Optuna from there (TPE with constraints, ask and tell in batches), then greedy once more.
 
 The study is kept where optuna-dashboard opens it (study.py), and what is kept there is not asked again.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from chaosprsa.allocation.greedy import Found, trimmed
+from chaosprsa.allocation.iterated import iterated
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import CPU, REPLICAS, Ints, Space
 from chaosprsa.allocation.study import Study
@@ -51,7 +52,7 @@ def search(
     space = objective.space
     present = space.clipped(space.present)
     progress("greedy search", 0.0)
-    best = trimmed(space, objective, swift(objective, starts(space)))
+    best = iterated(objective, trimmed(space, objective, swift(objective, starts(space))), seed)
     corner = box_around(space, best.point)
     study = Study(space, seed, corner, storage, frontier=frontier, question=objective.mark, name=name)
     study.add(present[None], objective(present[None]), "present")

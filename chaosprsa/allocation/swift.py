@@ -21,7 +21,11 @@ def swift(objective: Objective, starts: Sequence[Ints]) -> Found:
     """The cheapest that the fluid twin confirmed, else the closest it came to."""
     sketch = Sketch(objective)
     ends = [greedy(objective.space, sketch, start) for start in starts]
-    here = min(ends, key=rank)
+    return confirmed(objective, sketch, min(ends, key=rank))
+
+
+def confirmed(objective: Objective, sketch: Sketch, here: Found) -> Found:
+    """From an answer of the sketch to one of the fluid twin."""
     seen: list[Found] = []
     for _ in range(MOST_LOOKS):
         seen.append(found_at(here.point, sketch.correct(here.point), 0))

@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.search import plain_search, search
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space
+from chaosprsa.allocation.greedy import found_at, repaired
+from chaosprsa.allocation.iterated import iterated
+from chaosprsa.allocation.scores import Objective, Scores
+from chaosprsa.allocation.search import plain_search, search, starts
+from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Space, build_space
 from chaosprsa.allocation.study import STUDY
+from chaosprsa.allocation.swift import swift
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Fault, Prices
@@ -141,3 +144,35 @@ def test_finds_its_way_up_a_cliff_of_memory(shop, twin, space):
     assert best.feasible
     assert best.point[space.services.index("cart"), MEMORY] >= 800
     assert best.cost_month < 0.2 * space.cost_month(space.high[None])[0]
+
+
+def test_twenty_services_that_each_need_many_steps_are_repaired():
+    """It once gave up after sixty moves, and took the most generous allocation for its start."""
+    step, low = np.tile([1, 50, 32], (20, 1)), np.tile([2, 100, 64], (20, 1))
+    names = tuple(f"s{at}" for at in range(20))
+    made = Space(names, low, low, low + 30 * step, step, np.full((20, 2), 0.5), PRICES)
+
+    def needs_ten_steps_each(points):
+        missing = np.maximum(low[:, CPU] + 500 - points[..., CPU], 0).sum(-1) / 50.0
+        cost = made.cost_month(points)
+        return Scores(cost, cost, missing, missing, missing)
+
+    found = repaired(made, needs_ten_steps_each, low)
+    assert found.feasible
+    assert found.cost_month < 0.5 * made.cost_month(made.high[None])[0]
+
+
+def test_iterated_greedy_is_never_dearer_and_holds(objective):
+    start = swift(objective, starts(objective.space))
+    better = iterated(objective, start, 3, rounds=8)
+    assert better.feasible
+    assert better.price_month <= start.price_month
+    assert objective(better.point[None]).feasible[0]
+    again = iterated(objective, start, 3, rounds=8)
+    assert np.array_equal(again.point, better.point)
+
+
+def test_iterated_greedy_leaves_alone_what_holds_nothing(objective, space):
+    least = found_at(space.low, objective(space.low[None]), 0)
+    assert not least.feasible
+    assert iterated(objective, least, 3) is least

@@ -1,0 +1,42 @@
+"""Iterated greedy (Ruiz and Stützle 2007): take away at random, repair, lower again, keep what is cheaper.
+
+Greedy search ends where no single move and no exchange saves; an answer that is cheaper by several moves at once is
+found so. All on the sketch, corrected where the search stands, and confirmed by the fluid twin at the end.
+"""
+
+import numpy as np
+
+from chaosprsa.allocation.greedy import Found, found_at, lowered, repaired
+from chaosprsa.allocation.scores import Objective
+from chaosprsa.allocation.sketch import Sketch
+from chaosprsa.allocation.space import REPLICAS, Ints, Space
+from chaosprsa.allocation.swift import NEAR, confirmed, rank
+
+ROUNDS = 20
+TAKEN = 4  # coordinates at once
+MOST_STEPS = {True: 4, False: 8}  # of replicas, of anything else
+PROMISING = 1.03  # dearer repairs are not worth a descent
+
+
+def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS) -> Found:
+    """What is cheaper than `start`, or start itself; that too where it isn't feasible."""
+    if not start.feasible:
+        return start
+    space, sketch, rng = objective.space, Sketch(objective), np.random.default_rng(seed)
+    sketch.correct(start.point)
+    best = found_at(start.point, sketch(start.point[None]), 0)
+    for _ in range(rounds):
+        ready = repaired(space, sketch, _less(space, best.point, rng))
+        if ready.feasible and ready.price_month < PROMISING * best.price_month:
+            best = min(best, lowered(space, sketch, ready, NEAR), key=rank)
+    return start if best.point is start.point else min(start, confirmed(objective, sketch, best), key=rank)
+
+
+def _less(space: Space, point: Ints, rng: np.random.Generator) -> Ints:
+    """A few coordinates some steps lower, each as far as the space reaches."""
+    less = point.copy()
+    for one in rng.choice(point.size, size=min(TAKEN, point.size), replace=False):
+        at, part = divmod(int(one), point.shape[1])
+        steps = int(rng.integers(1, MOST_STEPS[part == REPLICAS] + 1))
+        less[at, part] = max(point[at, part] - steps * space.step[at, part], min(space.low[at, part], point[at, part]))
+    return less
