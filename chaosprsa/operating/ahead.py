@@ -9,20 +9,22 @@ from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, Syst
 from chaosprsa.autoscalers.hpa import Hpa
 from chaosprsa.operating.fitted_q import Fixed, Learned
 from chaosprsa.operating.watch import Look, Watch
-from chaosprsa.operating.world import announcement
+from chaosprsa.operating.world import MOST_ANNOUNCED, announcement
 from chaosprsa.twin.course import effects_of
 from chaosprsa.types import SimulatedIssue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """policy: learnt headroom. announced: predicted issues, by their probability. reactive: the rule to fall back to.
+    """policy: learnt headroom. announced: predicted issues, by their probability; unsure_s: how far they may be off in
+    time. reactive: the rule to fall back to.
 
     A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's.
     """
 
     policy: Learned | Fixed
     announced: Sequence[SimulatedIssue] = ()
+    unsure_s: float = 0.0
     reactive: Hpa = field(default_factory=Hpa)
     name: str = "ahead"
 
@@ -42,8 +44,8 @@ class AheadController:
         issues = settings.announced
         strength, probability = (np.array([getattr(i, name) for i in issues]) for name in ("strength", "probability"))
         self._factors = announcement(effects_of(issues, system.services, strength), probability)
-        self._begin_s = np.array([issue.start_s for issue in issues])
-        self._end_s = self._begin_s + np.array([issue.duration_s for issue in issues])
+        start_s, lasts_s = (np.array([getattr(i, name) for i in issues]) for name in ("start_s", "duration_s"))
+        self._begin_s, self._end_s = start_s - settings.unsure_s, start_s + lasts_s + settings.unsure_s
         self.reacted = self.held = 0
 
     def decide(self, reading: Reading) -> Decision:
@@ -83,7 +85,8 @@ class AheadController:
         """What is announced for the time until pods that are ordered now are there, shape (1, services)."""
         step_s = self._system.step_s
         soon = (self._begin_s < now_s + self._system.start_s + step_s) & (now_s < self._end_s)
-        return np.asarray(np.prod(np.where(soon[:, None], self._factors, 1.0), axis=0, initial=1.0))[None]
+        found = np.prod(np.where(soon[:, None], self._factors, 1.0), axis=0, initial=1.0)
+        return np.asarray(np.minimum(found, MOST_ANNOUNCED))[None]
 
 
 def _whole(reading: Reading) -> bool:

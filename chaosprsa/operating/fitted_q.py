@@ -105,15 +105,16 @@ class Fixed:
         return np.asarray(np.all(np.isfinite(features), axis=1))
 
 
-def fitted(experience: Transitions, price: float, around: float | None = None) -> Learned:
+def fitted(experience: Transitions, price: float, around: float | None = None, shrinking: float = SHRINKING) -> Learned:
     """Q of one experience at one price of late requests.
 
     around: a headroom that is left by no more than the trust region, anything by default.
+    shrinking: of what features say about actions.
     """
     before, after = experience.before, experience.after
     middle, scale = before.mean(axis=0), before.std(axis=0) + 1e-6
     basis = _basis(_scaled(before, middle, scale), experience.action)
-    squared = basis.T @ basis + np.diag(_penalties(before.shape[1]))
+    squared = basis.T @ basis + np.diag(_penalties(before.shape[1], shrinking))
     solve = np.linalg.solve(squared, basis.T)
     ahead = _for_every_action(_scaled(after, middle, scale))
     reward = -experience.cost - price * experience.late
@@ -144,9 +145,9 @@ def _basis(scaled: Floats, action: Floats) -> Floats:
     return np.hstack([one, one * at, one * at**2, scaled**2, one * np.exp(-_STEEP * at)])
 
 
-def _penalties(features: int) -> Floats:
+def _penalties(features: int, shrinking: float) -> Floats:
     """Shape (terms,), in the order of _basis."""
-    plain, moving = np.full(features + 1, RIDGE), np.concatenate([[RIDGE], np.full(features, SHRINKING)])
+    plain, moving = np.full(features + 1, RIDGE), np.concatenate([[RIDGE], np.full(features, shrinking)])
     return np.concatenate([plain, moving, moving, plain[1:], moving])
 
 

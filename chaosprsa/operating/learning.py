@@ -37,7 +37,7 @@ PRICES = (
     0.5,
 )  # of a late request, in least cores' cost
 HARDER = 20.0  # price at which experience is gathered
-TRIED_ON = 48
+TRIED_ON = 36
 MISMATCH = 0.18  # deviation of the logarithm of a request's true work: a system is not its twin
 
 
@@ -85,7 +85,7 @@ def policies(lessons: Lessons, seed: int, prices: Sequence[float] = PRICES) -> t
     living, trying = np.random.SeedSequence(seed).spawn(2)
     steps = experience(lessons, living)
     trial = lessons.world(TRIED_ON, np.random.default_rng(trying))
-    factors = np.exp(ACTIONS[::2])
+    factors = np.exp(ACTIONS[::3])
     cost, late = np.array([[each.mean() for each in played(trial, Fixed(factor).headroom)] for factor in factors]).T
     return tuple(fitted(steps, price, float(factors[(cost + price * late).argmin()])) for price in prices)
 
