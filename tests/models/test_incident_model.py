@@ -150,7 +150,7 @@ def test_incidents_of_several_components_are_worse_where_history_says_so_and_els
 
 
 def test_an_empty_window_or_no_component_is_refused():
-    with pytest.raises(NotEnoughHistory, match="window is empty"):
+    with pytest.raises(NotEnoughHistory, match="of one moment"):
         IncidentModel().fit([], window(0), ["cart"])
     with pytest.raises(NotEnoughHistory, match="at least one component"):
         IncidentModel().fit([], window(1), [])
