@@ -26,7 +26,8 @@ def settled(cluster, namespace, pods):
     """The quota's status counts them, and all are placed."""
 
     def counted():
-        used = [(item.get("status") or {}).get("used", {}) for item in cluster.api.items("ResourceQuota", namespace)]
+        quotas = [item for item in cluster.api.items("ResourceQuota", namespace) if not item["spec"].get("scopes")]
+        used = [(item.get("status") or {}).get("used", {}) for item in quotas]
         placed = [pod for pod in cluster.api.items("Pod", namespace) if pod["spec"].get("nodeName")]
         return len(placed) == pods and all(int(each.get("pods", pods)) == pods for each in used if "pods" in each)
 
