@@ -1,8 +1,12 @@
-"""Short forecasts of rows of numbers: a line through the last points; smoothing with trend and season."""
+"""Short forecasts of rows of numbers: a line through the last points; smoothing with trend, season or fading trend."""
+
+from collections import deque
 
 import numpy as np
 
 from chaosprsa.autoscalers.contract import Floats
+
+REMEMBERED = 240  # errors of a look-ahead
 
 
 def line_ahead(values: Floats, steps: float) -> Floats:
@@ -63,3 +67,36 @@ class HoltWinters:
         self._level = lines[-1]
         off = rows - lines
         self._seasons = list((off[: self._season] + off[self._season :]) / 2)
+
+
+class DampedTrend:
+    """Level and a trend that fades (Gardner and McKenzie 1985), with the errors it made at each look-ahead."""
+
+    def __init__(self, alpha: float, beta: float, damping: float, horizon: int) -> None:
+        self._alpha, self._beta, self._damping = alpha, beta, damping
+        self._fades = np.cumsum(damping ** np.arange(1, horizon + 1))
+        self._level, self._trend = np.zeros(0), np.zeros(0)
+        self._said: deque[Floats] = deque(maxlen=horizon)
+        self._errors: list[deque[Floats]] = [deque(maxlen=REMEMBERED) for _ in range(horizon)]
+
+    def see(self, values: Floats) -> None:
+        """The next row, shape (series,)."""
+        for ago, said in enumerate(reversed(self._said)):
+            self._errors[ago].append(values - said[:, ago])
+        if not self._said:
+            self._level, self._trend = values, np.zeros(len(values))
+        else:
+            level = self._alpha * values + (1 - self._alpha) * (self._level + self._damping * self._trend)
+            self._trend = self._beta * (level - self._level) + (1 - self._beta) * self._damping * self._trend
+            self._level = level
+        self._said.append(self._level[:, None] + self._trend[:, None] * self._fades)
+
+    def middle(self) -> Floats:
+        """What the next rows are expected to be, shape (series, horizon), 0 or more. Needs a row."""
+        return np.asarray(np.maximum(self._said[-1], 0.0))
+
+    def ahead(self, quantile: float) -> Floats:
+        """What they stay below with this probability, as far as errors were seen; likewise."""
+        none = np.zeros(len(self._level))
+        off = [np.quantile(errors, quantile, axis=0) if errors else none for errors in self._errors]
+        return np.asarray(np.maximum(self._said[-1] + np.stack(off, axis=1), 0.0))

@@ -8,14 +8,13 @@ backlog takes to drain. The first move is made, then all is done anew (receding 
 """
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
-from chaosprsa.autoscalers.contract import Decision, Floats, Reading, System
+from chaosprsa.autoscalers.contract import Decision, Reading, System
+from chaosprsa.autoscalers.forecasts import DampedTrend
 
-REMEMBERED = 240  # errors of a look-ahead
 LEARNING = 0.05  # of the work a request, a step
 
 
@@ -41,35 +40,6 @@ class Mpc:
         return _MpcController(self, system)
 
 
-class DampedTrend:
-    """Level and a trend that fades, with the errors it made at each look-ahead."""
-
-    def __init__(self, alpha: float, beta: float, damping: float, horizon: int) -> None:
-        self._alpha, self._beta, self._fade = alpha, beta, damping ** np.arange(1, horizon + 1)
-        self._damping = damping
-        self._level, self._trend = math.nan, 0.0
-        self._said: deque[Floats] = deque(maxlen=horizon)
-        self._errors: list[deque[float]] = [deque(maxlen=REMEMBERED) for _ in range(horizon)]
-
-    def see(self, value: float) -> None:
-        """The next value."""
-        for ago, said in enumerate(reversed(self._said)):
-            self._errors[ago].append(value - float(said[ago]))
-        if math.isnan(self._level):
-            self._level = value
-        else:
-            expected = self._level + self._damping * self._trend
-            level = self._alpha * value + (1 - self._alpha) * expected
-            self._trend = self._beta * (level - self._level) + (1 - self._beta) * self._damping * self._trend
-            self._level = level
-        self._said.append(self._level + self._trend * np.cumsum(self._fade))
-
-    def ahead(self, quantile: float) -> Floats:
-        """Shape (horizon,): what the next values stay below with this probability, as far as errors were seen."""
-        off = [np.quantile(errors, quantile) if errors else 0.0 for errors in self._errors]
-        return np.asarray(np.maximum(self._said[-1] + np.array(off), 0.0))
-
-
 class _MpcController:
     def __init__(self, settings: Mpc, system: System) -> None:
         self._settings, self._system = settings, system
@@ -82,13 +52,13 @@ class _MpcController:
         """Forecast, plan, make the first move."""
         entry, system, settings = self._system.entry, self._system, self._settings
         arrived, answered = float(reading.arrivals_per_s[entry]), float(reading.answered_per_s[entry])
-        self._trend.see(arrived)
+        self._trend.see(np.array([arrived]))
         self._learn(reading, answered)
         inside = float(reading.arrivals_per_s[entry] * min(reading.mean_s[entry], system.slo_s))
         lost = reading.failed * arrived
         self._backlog = max(0.0, self._backlog + (arrived - answered - lost) * system.step_s)
         waiting = max(0.0, self._backlog - inside)
-        wanted = self._trend.ahead(settings.quantile).max() + waiting / settings.drain_s
+        wanted = float(self._trend.ahead(settings.quantile).max()) + waiting / settings.drain_s
         pods = np.ceil(wanted * self._work / (system.cores * settings.utilisation) - 1e-9)
         return Decision(replicas=np.clip(pods, 1, system.most_replicas).astype(np.int64), cores=system.cores)
 

@@ -6,13 +6,13 @@ what such forecasts were too low by in nine of ten cases. What is announced (a s
 multiplies it. Nothing is looked at that a fluid model sees otherwise than requests do, as latencies are.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.autoscalers.contract import System
+from chaosprsa.autoscalers.forecasts import DampedTrend
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ FEATURES = (
 ALPHA, BETA, DAMPING = 0.7, 0.3, 0.9
 SLOW, FAST = 0.05, 0.5  # weights of a new value
 DRAIN_S = 60.0  # in which a backlog is to be worked off
-QUANTILE, REMEMBERED = 0.9, 240  # of so many errors of the forecast
+QUANTILE = 0.9  # of the forecast's errors
 _TINY = 1e-9
 
 
@@ -55,19 +55,16 @@ class Watch:
 
     def __init__(self, system: System, environments: int) -> None:
         self._step_s, self._slo_s = system.step_s, system.slo_s
-        self._steps = int(np.ceil(system.start_s / system.step_s - 1e-9)) + 1
-        self._fades = np.cumsum(DAMPING ** np.arange(1, self._steps + 1))
-        self._level = np.full(environments, np.nan)
-        self._trend = np.zeros(environments)
-        self._said: deque[Floats] = deque(maxlen=self._steps)
-        self._errors: list[deque[Floats]] = [deque(maxlen=REMEMBERED) for _ in range(self._steps)]
+        steps = int(np.ceil(system.start_s / system.step_s - 1e-9)) + 1  # until pods ordered now are there, and one on
+        self._trend = DampedTrend(ALPHA, BETA, DAMPING, steps)
         self._work = self._lately = np.zeros((environments, len(system.services)))
         self._backlog = np.zeros(environments)
         self.need_cores = np.zeros((environments, len(system.services)))
 
     def see(self, look: Look) -> Floats:
         """Shape (environments, features), in the order of FEATURES; `need_cores` is that of this step then."""
-        middle, planned = self._forecast(look.arrivals_per_s)
+        self._trend.see(look.arrivals_per_s)
+        middle, planned = self._trend.middle().max(axis=1), self._trend.ahead(QUANTILE).max(axis=1)
         self._cost(look)
         waiting = self._waiting(look)
         wanted = planned + waiting / DRAIN_S
@@ -88,21 +85,6 @@ class Watch:
             ],
             axis=1,
         )
-
-    def _forecast(self, arrivals: Floats) -> tuple[Floats, Floats]:
-        """The most that is expected until pods ordered now are there and the next step's are not: middle, quantile."""
-        for ago, said in enumerate(reversed(self._said)):
-            self._errors[ago].append(arrivals - said[:, ago])
-        expected = self._level + DAMPING * self._trend
-        level = np.where(np.isnan(self._level), arrivals, ALPHA * arrivals + (1 - ALPHA) * expected)
-        rise = np.where(np.isnan(self._level), 0.0, level - self._level)
-        self._trend = BETA * rise + (1 - BETA) * DAMPING * self._trend
-        self._level = level
-        ahead = level[:, None] + self._trend[:, None] * self._fades
-        self._said.append(ahead)
-        off = [np.quantile(errors, QUANTILE, axis=0) if errors else np.zeros(len(level)) for errors in self._errors]
-        most = np.maximum(ahead + np.stack(off, axis=1), 0.0).max(axis=1)
-        return np.maximum(ahead.max(axis=1), 0.0), most
 
     def _cost(self, look: Look) -> None:
         """Core-seconds that each service spends on one request at the entry."""

@@ -21,7 +21,7 @@ from chaosprsa.autoscalers import (
     play,
     tightest,
 )
-from chaosprsa.autoscalers.mpc import DampedTrend
+from chaosprsa.autoscalers.forecasts import DampedTrend
 from chaosprsa.autoscalers.sizing import sizes, visits_of
 from chaosprsa.twin.exact.network import Call, Network, Service
 
@@ -60,8 +60,8 @@ def test_the_percentile_rule_forgets_what_is_older_than_its_window():
 def test_a_damped_trend_follows_a_straight_line():
     trend = DampedTrend(0.8, 0.5, 1.0, 3)
     for at in range(60):
-        trend.see(10.0 + 2 * at)
-    assert trend.ahead(0.5) == pytest.approx([130, 132, 134], rel=0.01)
+        trend.see(np.array([10.0 + 2 * at]))
+    assert trend.ahead(0.5)[0] == pytest.approx([130, 132, 134], rel=0.01)
 
 
 def test_the_quantile_of_a_forecast_is_that_of_its_errors():
@@ -69,9 +69,9 @@ def test_the_quantile_of_a_forecast_is_that_of_its_errors():
     values = 100 + np.random.default_rng(4).normal(0, 5, 600)
     trend, below = DampedTrend(0.2, 0.05, 0.9, 3), []
     for at, value in enumerate(values[:-3]):
-        trend.see(value)
+        trend.see(np.array([value]))
         if at > 100:
-            below.append(values[at + 3] <= trend.ahead(0.9)[2])
+            below.append(values[at + 3] <= trend.ahead(0.9)[0, 2])
     assert np.mean(below) == pytest.approx(0.9, abs=0.04)
 
 
