@@ -27,15 +27,10 @@ from load_traces import means
 
 from chaosprsa.autoscalers import (
     Autoscaler,
-    Behaviour,
     Captain,
     Hpa,
-    Mpc,
-    PercentileRule,
     Played,
     PredictiveHpa,
-    Rate,
-    Rules,
     Scored,
     StaticPeak,
     Vpa,
@@ -45,18 +40,25 @@ from chaosprsa.autoscalers import (
     system_of,
     tightest,
 )
+from chaosprsa.autoscalers.families import (
+    THROTTLED,
+    WINDOWS_S,
+    Family,
+    captain,
+    down,
+    hpa,
+    mpc,
+    percentile,
+    predictive,
+)
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.autoscalers.tuning import LIMIT
 from chaosprsa.operating import Ahead, Lessons, policies
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import SimulatedIssue
 
-Family = Sequence[tuple[Callable[[float], Autoscaler], Sequence[float]]]
-WINDOWS_S = (0.0, 60.0, 300.0)
-QUANTILES = (0.9,)
 UTILISATIONS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 FULLER = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1)  # of what is forecast, before pods are rounded up
-THROTTLED = (0.03, 0.1, 0.3)
 TUNE_SEED, SCORE_SEED = 100, 7000
 GOALS = {"gap_closed": 0.5, "of_hpa_50": 0.65, "of_hpa_60": 0.78, "of_best_hpa": 1.02}
 
@@ -133,49 +135,22 @@ def cases(given: argparse.Namespace) -> Iterator[tuple[str, Network, Pair, bool]
                 yield name, known[name], pair, True
 
 
-def behaviour(window_s: float) -> Behaviour:
-    """HPA's defaults with another window on the way down."""
-    return Behaviour(down=Rules(window_s, (Rate("Percent", 100.0),)))
-
-
-def hpa(window_s: float, target: float) -> Autoscaler:
-    return Hpa(target=target, behaviour=behaviour(window_s))
-
-
-def mpc(quantile: float, utilisation: float) -> Autoscaler:
-    return Mpc(utilisation=utilisation, quantile=quantile)
-
-
-def linear(window_s: float, target: float) -> Autoscaler:
-    return PredictiveHpa(target=target, behaviour=behaviour(window_s))
-
-
-def holt_winters(window_s: float, target: float) -> Autoscaler:
-    return PredictiveHpa(
-        target=target, behaviour=behaviour(window_s), model="holt-winters", alpha=0.8, beta=0.2
-    )  # fmt: skip
-
-
-def percentile(window_s: float, utilisation: float) -> Autoscaler:
-    return PercentileRule(margin=1 / utilisation - 1, window_s=window_s)
-
-
-def captain(margin: float, target: float) -> Autoscaler:
-    return Captain(margin=margin, target=target)
+def holt_winters(target: float) -> Autoscaler:
+    return PredictiveHpa(target=target, behaviour=down(60.0), model="holt-winters", alpha=0.8, beta=0.2)
 
 
 def families(full: bool) -> dict[str, Family]:
     """Rows of settings, each from safe to tight."""
     found: dict[str, Family] = {
         "hpa_tuned": [(partial(hpa, window), UTILISATIONS) for window in WINDOWS_S],
-        "mpc": [(partial(mpc, quantile), FULLER) for quantile in QUANTILES],
+        "mpc": [(mpc, FULLER)],
     }
     if full:
         found |= {
-            "predictive_linear": [(partial(linear, 60.0), UTILISATIONS)],
-            "predictive_holt_winters": [(partial(holt_winters, 60.0), UTILISATIONS)],
-            "percentile": [(partial(percentile, 120.0), UTILISATIONS)],
-            "captain": [(partial(captain, 3.0), THROTTLED)],
+            "predictive_linear": [(predictive, UTILISATIONS)],
+            "predictive_holt_winters": [(holt_winters, UTILISATIONS)],
+            "percentile": [(percentile, UTILISATIONS)],
+            "captain": [(captain, THROTTLED)],
         }
     return found
 

@@ -15,7 +15,7 @@ from chaosprsa.autoscalers.captain import Captain
 from chaosprsa.autoscalers.contract import Autoscaler, Floats, Ints
 from chaosprsa.autoscalers.families import Family, families
 from chaosprsa.autoscalers.hpa import Hpa
-from chaosprsa.autoscalers.play import STEP_S, Played, play
+from chaosprsa.autoscalers.play import STEP_S, Played, play, step_means
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.autoscalers.static import StaticPeak
 from chaosprsa.autoscalers.tuning import Scored, cheapest, tightest
@@ -123,7 +123,7 @@ class Arena:
 
     def _peak(self) -> StaticPeak:
         """For the load's busiest 15 s."""
-        busy = self.load_per_s[: len(self.load_per_s) // 15 * 15].reshape(-1, 15).mean(axis=1).max()
+        busy = step_means(self.load_per_s).max()
         pods = np.maximum(np.ceil(self._work(float(busy)) / PEAK_AT), self.least)
         return StaticPeak(tuple(pods.astype(int).tolist()), name=f"fixed, peak at {PEAK_AT:.0%}")
 

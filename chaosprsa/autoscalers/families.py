@@ -21,35 +21,40 @@ THROTTLED = (0.03, 0.1, 0.3)
 def families() -> Mapping[str, Family]:
     """By name: HPA over target and stabilisation window, the others over how full pods may be."""
     return {
-        "hpa-tuned": [(partial(_hpa, window), UTILISATIONS) for window in WINDOWS_S],
-        "predictive": [(_predictive, UTILISATIONS)],
-        "percentile": [(_percentile, UTILISATIONS)],
-        "captain": [(_captain, THROTTLED)],
-        "mpc": [(_mpc, FULLER)],
+        "hpa-tuned": [(partial(hpa, window), UTILISATIONS) for window in WINDOWS_S],
+        "predictive": [(predictive, UTILISATIONS)],
+        "percentile": [(percentile, UTILISATIONS)],
+        "captain": [(captain, THROTTLED)],
+        "mpc": [(mpc, FULLER)],
     }
 
 
-def _down(window_s: float) -> Behaviour:
+def down(window_s: float) -> Behaviour:
     """HPA's defaults with another window on the way down."""
     return Behaviour(down=Rules(window_s, (Rate("Percent", 100.0),)))
 
 
-def _hpa(window_s: float, target: float) -> Autoscaler:
-    return Hpa(target=target, behaviour=_down(window_s), name=f"HPA at {target:.0%}, {window_s:.0f} s down, tuned")
+def hpa(window_s: float, target: float) -> Autoscaler:
+    """window_s: of stabilisation on the way down. The arguments that are tuned: so for all."""
+    return Hpa(target=target, behaviour=down(window_s), name=f"HPA at {target:.0%}, {window_s:.0f} s down, tuned")
 
 
-def _predictive(target: float) -> Autoscaler:
-    return PredictiveHpa(target=target, behaviour=_down(60.0), name=f"predictive HPA at {target:.0%}, tuned")
+def predictive(target: float) -> Autoscaler:
+    """A line through the last proposals."""
+    return PredictiveHpa(target=target, behaviour=down(60.0), name=f"predictive HPA at {target:.0%}, tuned")
 
 
-def _percentile(utilisation: float) -> Autoscaler:
+def percentile(utilisation: float) -> Autoscaler:
+    """utilisation: at the percentile; the margin is what is left."""
     name = f"percentile rule, {1 / utilisation - 1:.0%} margin, tuned"
     return PercentileRule(margin=1 / utilisation - 1, window_s=120.0, name=name)
 
 
-def _captain(target: float) -> Autoscaler:
+def captain(target: float) -> Autoscaler:
+    """target: share of throttling."""
     return Captain(target=target, name=f"captain at {target:.0%} throttled, tuned")
 
 
-def _mpc(utilisation: float) -> Autoscaler:
+def mpc(utilisation: float) -> Autoscaler:
+    """utilisation: of what is forecast."""
     return Mpc(utilisation=utilisation, name=f"MPC at {utilisation:.0%}, tuned")

@@ -97,6 +97,12 @@ def system_of(network: Network, step_s: float = STEP_S, start_s: float = START_S
     )
 
 
+def step_means(load_per_s: Floats, step_s: int = int(STEP_S)) -> Floats:
+    """Of a value a second, a value a whole step."""
+    whole = load_per_s[: len(load_per_s) // step_s * step_s]
+    return np.asarray(whole.reshape(-1, step_s).mean(axis=1))
+
+
 def arrivals_of(load_per_s: Floats, rng: np.random.Generator) -> Floats:
     """Times of a Poisson process whose rate is constant within each second, in order."""
     counts = rng.poisson(load_per_s)

@@ -11,7 +11,7 @@ import numpy as np
 from chaosprsa.autoscalers.arena import BOUND, RECOMMENDED, Arena, Promise, busiest, placed, plays_of
 from chaosprsa.autoscalers.contract import Autoscaler
 from chaosprsa.autoscalers.families import Family
-from chaosprsa.autoscalers.play import Played, system_of
+from chaosprsa.autoscalers.play import Played, step_means, system_of
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.chain.context import Context
 from chaosprsa.chain.courses import Course, course_of_file, course_of_past
@@ -138,7 +138,7 @@ def _schooled(context: Context, planned: Planned) -> Planned:
     lessons = Lessons(
         twin=planned.system.twin,
         system=system_of(arena.begun, start_s=arena.start_s, slo_s=arena.promise.slo_s),
-        load_per_s=arena.load_per_s[: len(arena.load_per_s) // 15 * 15].reshape(-1, 15).mean(axis=1),
+        load_per_s=step_means(arena.load_per_s),
         issues=arena.issues,
         issues_per_h=len(arena.issues) * 3600.0 / len(arena.load_per_s),
         surprise=1.0,

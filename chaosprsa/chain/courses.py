@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from chaosprsa.autoscalers.play import step_means
 from chaosprsa.chain.context import Context
 from chaosprsa.errors import BadInput, NotEnoughHistory
 from chaosprsa.history.frame import History
@@ -87,8 +88,7 @@ def _rate(text: str, file: Path, line: int) -> float:
 
 def _means(per_s: Floats) -> Floats:
     """Of 15 s each, a value a second."""
-    whole = per_s[: len(per_s) // MEANS_S * MEANS_S]
-    return np.repeat(whole.reshape(-1, MEANS_S).mean(axis=1), MEANS_S)
+    return np.repeat(step_means(per_s, MEANS_S), MEANS_S)
 
 
 def _checked(per_s: Floats, where: str, words: str) -> Course:
