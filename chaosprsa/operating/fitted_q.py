@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chaosprsa.errors import BadInput
+from chaosprsa.models.threads import one_thread
 from chaosprsa.operating.watch import FEATURES
 
 Floats = npt.NDArray[np.float64]
@@ -111,6 +112,11 @@ def fitted(experience: Transitions, price: float, around: float | None = None, s
     around: a headroom that is left by no more than the trust region, anything by default.
     shrinking: of what features say about actions.
     """
+    with one_thread():  # the same sums in the same order, however many cores there are
+        return _fitted(experience, price, around, shrinking)
+
+
+def _fitted(experience: Transitions, price: float, around: float | None, shrinking: float) -> Learned:
     before, after = experience.before, experience.after
     middle, scale = before.mean(axis=0), before.std(axis=0) + 1e-6
     basis = _basis(_scaled(before, middle, scale), experience.action)
