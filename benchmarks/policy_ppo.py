@@ -10,13 +10,11 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 
 from chaosprsa.operating import Lessons
-from chaosprsa.operating.environment import HIGH, LOW
-from chaosprsa.operating.fitted_q import ACTIONS
+from chaosprsa.operating.environment import HIGH, LOW, headroom_of
 from chaosprsa.operating.learning import HARDER
 
 ENVIRONMENTS, ROLLOUT, BATCH, DISCOUNT = 16, 128, 256, 0.9
 STRETCH = 20_480  # steps between looks at what it has learnt
-MIDDLE, HALF = (ACTIONS[-1] + ACTIONS[0]) / 2, (ACTIONS[-1] - ACTIONS[0]) / 2
 
 
 class Worlds(VecEnv):  # type: ignore[misc]  # Stable-Baselines3 is an optional extra
@@ -41,7 +39,7 @@ class Worlds(VecEnv):  # type: ignore[misc]  # Stable-Baselines3 is an optional 
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        seen = self.scaled(self._world.step(headroom_of(self._actions)))
+        seen = self.scaled(self._world.step(headroom_of(self._actions[:, 0])))
         reward = -(self._world.cost + HARDER * self._world.late)
         done, said = self._world.done, [dict[str, Any]() for _ in range(ENVIRONMENTS)]
         if done:
@@ -66,10 +64,6 @@ class Worlds(VecEnv):  # type: ignore[misc]  # Stable-Baselines3 is an optional 
         return [False] * ENVIRONMENTS
 
 
-def headroom_of(actions: np.ndarray) -> np.ndarray:
-    return np.asarray(np.exp(MIDDLE + HALF * np.clip(actions[:, 0], -1, 1)))
-
-
 def learned_by_ppo(
     lessons: Lessons, value: Callable[[Callable[[np.ndarray], np.ndarray]], float], goal: float, most: int, seed: int
 ) -> list[tuple[int, float]]:
@@ -80,7 +74,7 @@ def learned_by_ppo(
     found: list[tuple[int, float]] = []
 
     def headroom(features: np.ndarray) -> np.ndarray:
-        return headroom_of(model.predict(worlds.scaled(features), deterministic=True)[0])
+        return headroom_of(model.predict(worlds.scaled(features), deterministic=True)[0][:, 0])
 
     while model.num_timesteps < most:
         model.learn(STRETCH, reset_num_timesteps=False)

@@ -32,6 +32,11 @@ MOST = {
 LOW, HIGH = (np.array([ends.get(name, 0.0) for name in FEATURES], np.float32) for ends in (LEAST, MOST))
 
 
+def headroom_of(actions: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """From -1, the least headroom, to 1, the most."""
+    return np.asarray(np.exp(np.interp(actions, (-1.0, 1.0), (ACTIONS[0], ACTIONS[-1]))))
+
+
 class HeadroomEnvironment(gymnasium.Env[Seen, Seen]):
     """lessons: what situations are drawn from, by the seed of reset. price: of a late request."""
 
@@ -51,7 +56,7 @@ class HeadroomEnvironment(gymnasium.Env[Seen, Seen]):
         """info: the step's cost and its late requests' share."""
         if self._world is None:
             raise gymnasium.error.ResetNeeded("environment: step before reset")
-        features = self._world.step(np.exp(np.interp(action, (-1.0, 1.0), (ACTIONS[0], ACTIONS[-1]))))
+        features = self._world.step(headroom_of(action))
         cost, late = float(self._world.cost[0]), float(self._world.late[0])
         return self._seen(features), -(cost + self._price * late), False, self._world.done, {"cost": cost, "late": late}
 

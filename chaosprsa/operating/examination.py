@@ -11,14 +11,12 @@ import numpy as np
 from chaosprsa.autoscalers.play import play
 from chaosprsa.operating.ahead import Ahead
 from chaosprsa.operating.fitted_q import Fixed, Learned
-from chaosprsa.operating.learning import Lessons, policies
+from chaosprsa.operating.learning import HARDER, Lessons, policies
 from chaosprsa.operating.world import AMPLE_MIB, FIRST_HEADROOM, Drawn
 from chaosprsa.twin.exact.from_twin import network_of
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.twin.fluid import Capacity
-from chaosprsa.types import SimulatedIssue
 
-PRICE = 20.0  # of a late request, in least cores' cost, where none is given
 SITUATIONS = 12
 CFS_S = 0.1
 _Z95 = 1.645
@@ -51,7 +49,7 @@ class Schooled:
         return f"{said}: {better}, {fixed}"
 
 
-def learn_policy(lessons: Lessons, seed: int, price: float = PRICE, situations: int = SITUATIONS) -> Schooled:
+def learn_policy(lessons: Lessons, seed: int, price: float = HARDER, situations: int = SITUATIONS) -> Schooled:
     """Learnt on fluid twins, examined on the exact one. Same arguments: same policy.
 
     Raises BadInput where an issue starts at a service the twin doesn't know.
@@ -80,7 +78,7 @@ def _played(policy: Learned | Fixed, lessons: Lessons, drawn: Drawn, row: int) -
     """(mean cost of a step over the least, share of requests late) in one situation."""
     here = np.flatnonzero(drawn.where == row).tolist()
     comes = [drawn.issues[at] for at in here if drawn.happens[at]]
-    told = [_told(drawn.issues[at], float(drawn.announced[at])) for at in here if drawn.announced[at] > 0]
+    told = [replace(drawn.issues[at], probability=float(said)) for at in here if (said := drawn.announced[at]) > 0]
     system = lessons.system
     load = np.repeat(drawn.load_per_s[:, row], round(system.step_s))
     network = _network(lessons, drawn, row)
@@ -88,10 +86,6 @@ def _played(policy: Learned | Fixed, lessons: Lessons, drawn: Drawn, row: int) -
                  system.slo_s)  # fmt: skip
     work = float(np.sum(lessons.twin.nominal.demand_s * drawn.work[row] * lessons.twin.graph.visits))
     return found.mean_cores / (drawn.load_per_s[:, row].mean() * work), found.violation_share
-
-
-def _told(issue: SimulatedIssue, probability: float) -> SimulatedIssue:
-    return replace(issue, probability=probability)
 
 
 def _network(lessons: Lessons, drawn: Drawn, row: int) -> Network:

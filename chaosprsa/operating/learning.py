@@ -21,22 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 ROUNDS, ENVIRONMENTS, STEPS = 4, 36, 80
 HOLDING, MOVED = 10, 0.25  # steps that random headroom is held for; how far later rounds move from the policy
-PRICES = (
-    200.0,
-    100.0,
-    50.0,
-    30.0,
-    20.0,
-    15.0,
-    10.0,
-    7.5,
-    5.0,
-    3.0,
-    2.0,
-    1.0,
-    0.5,
-)  # of a late request, in least cores' cost
-HARDER = 20.0  # price at which experience is gathered
+PRICES = (200.0, 100.0, 50.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 3.0, 2.0, 1.0, 0.5)  # of a late request, in least cores
+HARDER = 20.0  # price at which experience is gathered, and policies are compared where none is given
 TRIED_ON = 36
 MISMATCH = 0.18  # deviation of the logarithm of a request's true work: a system is not its twin
 

@@ -87,11 +87,6 @@ class World:
         """Whether the load is over."""
         return bool(self._at >= self.steps)
 
-    @property
-    def requests(self) -> Floats:
-        """Users' requests without issues, shape (environments,)."""
-        return np.asarray(self._drawn.load_per_s.sum(axis=0) * self._system.step_s)
-
     def reset(self) -> Floats:
         """Features after the first step, which is played at a usual headroom."""
         need = self._drawn.load_per_s[0][:, None] * self._work
