@@ -7,6 +7,20 @@ from chaosprsa.compiled import compiled
 
 
 @compiled
+def _most(jobs: float, peak: float) -> float:
+    """Requests in a shared pod at its peak, so many deviations above the mean: their number is geometric."""
+    return jobs + peak * math.sqrt(jobs * (jobs + 1.0))
+
+
+@compiled
+def _quantile(mean: float, variance: float, level: float) -> float:
+    """Of a gamma law, by its cube root's normal law (Wilson and Hilferty 1931); level: the normal law's quantile."""
+    ninth = variance / (9.0 * max(mean, 1e-12) ** 2)
+    root = max(1.0 - ninth + level * math.sqrt(ninth), 0.0)
+    return mean * root * root * root
+
+
+@compiled
 def added(
     rows: Ints,
     memory_mib: Ints,
@@ -60,14 +74,10 @@ def added(
                     total[at], spread[at] = min(one, timeout_s), other
                     full = max(full, pressure[row, world, state])
                     there = pods[row, world, state]
-                    if there <= 0.0:
-                        gone = True
-                    jobs = flow[world, at] * total[at] / max(there, 1.0)
-                    most = jobs + peak * math.sqrt(jobs * (jobs + 1.0))
+                    gone = gone or there <= 0.0
+                    most = _most(flow[world, at] * total[at] / max(there, 1.0), peak)
                     needed = base_mib[world, at] + per_job_mib[world, at] * most
                     inside = max(inside, needed / (memory_mib[candidate, at] * memory_left[world, at]))
-                ninth = spread[target] / (9.0 * max(total[target], 1e-12) ** 2)
-                root = max(1.0 - ninth + levels[world, state] * math.sqrt(ninth), 0.0)
-                worst = max(worst, total[target] * root * root * root)
+                worst = max(worst, _quantile(total[target], spread[target], levels[world, state]))
             latency[candidate, world], fullest[candidate, world], memory[candidate, world] = worst, full, inside
     return gone

@@ -63,32 +63,27 @@ def recommend(
     limits that nothing fits in, a named study of another space; SourceUnreachable: no such storage.
     """
     case = Case(
-        issues=tuple(issues),
-        production=production,
-        load=load,
-        topology=topology,
-        slo=slo,
-        prices=prices,
-        safety=safety,
-        seed=seed,
-        now=now,
-        phases_s=phases_s,
-        trials=trials,
-        timeout_s=timeout_s,
-        risk=risk or Risk(),
-        limits=limits or Limits(),
-        frontier=frontier,
-        study=study,
-    )
+        issues=tuple(issues), production=production, load=load, topology=topology, slo=slo, prices=prices,
+        safety=safety, seed=seed, now=now, phases_s=phases_s, trials=trials, timeout_s=timeout_s,
+        risk=risk or Risk(), limits=limits or Limits(), frontier=frontier, study=study,
+    )  # fmt: skip
     _refuse_contradictions(case, scale)
     progress("calibrating the twin", 0.0)
     run = Run(Engine(case, outcomes), tuple(outcomes), scale)
     run.notes += notes
+    first = _proposed(run, storage, check, rolled_back, progress)
+    chosen, present = _chosen(run)
+    return answer(run, chosen, present, first, namespace)
+
+
+def _proposed(
+    run: Run, storage: Path | str | None, check: Check | None, rolled_back: Sequence[Allocation], progress: Progress
+) -> Candidate:
+    """The first candidate; it and what came after it are in what was considered."""
     first = run.engine.propose(storage, progress, counterexamples(run, rolled_back))
     run.notes += first.notes
     _consider(run, first, check, progress, rolled_back)
-    chosen, present = _chosen(run)
-    return answer(run, chosen, present, first, namespace)
+    return first
 
 
 def _refuse_contradictions(case: Case, scale: float) -> None:

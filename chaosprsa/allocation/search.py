@@ -64,14 +64,6 @@ def search(
     return SearchResult(best, study.trials, tuple(study.notes))
 
 
-def plain_search(objective: Objective, seed: int, count: int) -> SearchResult:
-    """TPE over the whole space from nothing: what the search is measured against."""
-    study = Study(objective.space, seed, objective.space.high)
-    for done in range(0, count, BATCH):
-        study.round(objective, min(BATCH, count - done))
-    return SearchResult(study.best, study.trials)
-
-
 def box_around(space: Space, point: Ints) -> Ints:
     """The upper corner of what Optuna tries: twice the point, three replicas more, or what is given at present."""
     wider = point * 2

@@ -9,9 +9,9 @@ import pytest
 from chaosprsa.allocation.greedy import found_at, repaired
 from chaosprsa.allocation.iterated import iterated
 from chaosprsa.allocation.scores import Objective, Scores
-from chaosprsa.allocation.search import plain_search, search, starts
+from chaosprsa.allocation.search import BATCH, search, starts
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Space, build_space
-from chaosprsa.allocation.study import STUDY
+from chaosprsa.allocation.study import STUDY, Study
 from chaosprsa.allocation.swift import swift
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
@@ -80,7 +80,10 @@ def test_is_within_two_percent_of_brute_force(shop, twin, space):
 
 
 def test_is_cheaper_than_plain_tpe_at_more_trials(objective, found):
-    plain = plain_search(objective, 5, 48).best
+    study = Study(objective.space, 5, objective.space.high)
+    for _ in range(0, 48, BATCH):
+        study.round(objective, BATCH)
+    plain = study.best
     assert not plain.feasible or found[0].best.cost_month < plain.cost_month
 
 
