@@ -7,11 +7,13 @@ import numpy as np
 
 from chaosprsa.allocation.confidence import confidence
 from chaosprsa.allocation.engine import Candidate
-from chaosprsa.allocation.explain import directives
+from chaosprsa.allocation.explain import bindings, directives
+from chaosprsa.allocation.remedies import remedies
 from chaosprsa.allocation.run import Considered, Run
+from chaosprsa.allocation.space import Space
 from chaosprsa.allocation.threats import USUAL, in_words
 from chaosprsa.documents import lineage, to_json
-from chaosprsa.types import PolicyResult, Recommendation, Survival
+from chaosprsa.types import Bounds, PolicyResult, Recommendation, Survival
 
 MOST_NAMED = 4
 
@@ -49,10 +51,18 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
         confidence=sure,
         notes=tuple(dict.fromkeys(_notes(run, chosen, present))),
         lineage=made,
+        bounds=_bounds(space),
+        bindings=bindings(space, engine.objective(chosen.point), chosen.point, fit.trusted),
     )
 
 
+def _bounds(space: Space) -> tuple[Bounds, ...]:
+    pairs = zip(space.allocation(space.low).services, space.allocation(space.high).services, strict=True)
+    return tuple(Bounds(service=least.service, least=least, most=most) for least, most in pairs)
+
+
 def _survivals(run: Run, chosen: Considered, present: Considered) -> tuple[Survival, ...]:
+    further = remedies(run.engine, chosen.point, chosen.verdicts)
     return tuple(
         Survival(
             issue_id=issue.id,
@@ -62,6 +72,9 @@ def _survivals(run: Run, chosen: Considered, present: Considered) -> tuple[Survi
             now=present.verdicts.survived[issue.id],
             recommended=chosen.verdicts.survived[issue.id],
             evidence=chosen.verdicts.by[issue.id],
+            remedy=further.get(issue.id),
+            expected_by=issue.evidence,
+            trials=tuple(outcome.id for outcome in run.outcomes if outcome.issue.id == issue.id),
         )
         for issue in run.engine.case.issues
     )

@@ -104,7 +104,17 @@ class Engine:
 
     def holding(self, point: Ints) -> Rehearsal:
         """The issues that can be survived, each in the world that is hard for this point."""
-        return Objective(self.space, self.final, reference=point, risk=self.case.risk).rehearsal
+        return self.objective(point).rehearsal
+
+    def objective(self, point: Ints, step_s: float = FINAL_STEP_S) -> Objective:
+        """What a point is judged by once it is found: every issue, in the worlds that are hard for it."""
+        return Objective(self.space, replace(self.final, step_s=step_s), reference=point, risk=self.case.risk)
+
+    def predicted(self, issue_id: str) -> Rehearsal:
+        """One issue, just as it was predicted."""
+        number = next(at for at, issue in enumerate(self.final.issues) if issue.id == issue_id)
+        worlds = self.final.worlds
+        return self.final.only(np.flatnonzero(worlds.nominal & (worlds.issue == number)))
 
     def most_binding(self, point: Ints) -> tuple[str, ...]:
         """Ids of the issues, as predicted, by how much of the SLO each uses at this point; the most first."""

@@ -1,15 +1,16 @@
-"""Directives, each with its reason in words: the issue that binds it and what would happen with less."""
+"""Directives and what binds every service, in words: the issue, the resource, and what would happen with less."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 
+from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Ints, Space
 from chaosprsa.allocation.threats import in_words
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import COARSE
-from chaosprsa.types import AllocationField, Directive, Slo
+from chaosprsa.types import AllocationField, Binding, Directive, Slo
 
 _HELD = {REPLICAS: "{} replica(s)", CPU: "{}m CPU a pod", MEMORY: "{} MiB a pod"}
 _FIELDS = {
@@ -89,6 +90,47 @@ def _reasons(
         else:
             reasons.append(f"every issue that can be survived is survived with this much, by the twin with {held} too")
     return reasons
+
+
+def bindings(space: Space, objective: Objective, point: Ints, trusted: bool) -> tuple[Binding, ...]:
+    """What keeps each service from having a step less of each field, where anything may be tried.
+
+    objective: bound to the point. Each service's are in the order in which they bind.
+    """
+    less = [(at, part) for at, part in np.argwhere(point > space.low).tolist()]
+    points = np.stack([_a_step_less(space, point, at, part) for at, part in less]) if less else point[None][:0]
+    rehearsal = objective.rehearsal
+    if not less or not len(rehearsal.worlds.issue):
+        return ()
+    own = rehearsal(space.capacity(point[None])).violation[0]
+    judged, risk = rehearsal(space.capacity(points)), objective(points).violation
+    allowed = max(float(objective(point[None]).violation[0]), 0.0)
+    found = []
+    for row, (at, part) in enumerate(less):
+        harm = np.maximum(judged.violation[row], 0.0) - np.maximum(own, 0.0)
+        worst = int(harm.argmax())
+        issue = rehearsal.issues[rehearsal.worlds.issue[worst]]
+        held = f"with {_HELD[part].format(points[row][at, part])}"
+        if harm[worst] > 1e-6:
+            missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
+            weight, by, reason = harm[worst], issue.id, f"{held} {in_words(issue)} would put {missed}"
+        elif risk[row] > allowed + 1e-9:
+            weight, by, reason = (
+                risk[row],
+                "",
+                f"{held} no single issue is missed, but the risk is above what is allowed",
+            )
+        else:
+            weight, by, reason = -1.0, "", f"{held} every issue that can be survived still is"
+        said = reason if trusted else f"{reason}, by a twin that is not trusted"
+        found.append((at, -weight, Binding(service=space.services[at], field=_FIELDS[part], issue_id=by, reason=said)))
+    return tuple(binding for _, _, binding in sorted(found, key=lambda one: one[:2]))
+
+
+def _a_step_less(space: Space, point: Ints, at: int, part: int) -> Ints:
+    less = point.copy()
+    less[at, part] = max(point[at, part] - space.step[at, part], space.low[at, part])
+    return less
 
 
 def _missed(latency_s: float, failed: float, slo: Slo) -> str:

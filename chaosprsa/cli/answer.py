@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import exit_with, json_option, seed_option, settings_option, show, study_option
-from chaosprsa.cli.text import explanation, plan_table, recommendation_table, rollout_table
+from chaosprsa.cli.recommended import explanation, recommendation_table
+from chaosprsa.cli.text import plan_table, rollout_table
 from chaosprsa.errors import BadInput
 from chaosprsa.progress import one_step
 
@@ -61,7 +62,7 @@ def recommend(study: str, checked: int, form: str, seed: int, settings_file: Pat
 def explain(service: str | None, settings_file: Path, as_json: bool) -> None:
     """Why a service is given what the recommendation says: the issue and the resource that bind it, in words.
 
-    SERVICE: one of [topology]; every one that changes without it.
+    SERVICE: one of [topology], whether it changes or stays; every one that changes without it.
 
     Example: chaos prsa explain checkout
 
@@ -75,8 +76,12 @@ def explain(service: str | None, settings_file: Path, as_json: bool) -> None:
     known = [one.service for one in found.now.services]
     if service is not None and service not in known:
         raise BadInput(f"{service}: the recommendation names no such service; it has {', '.join(known)}")
-    told = [directive for directive in found.directives if service in (None, directive.target)]
-    show(as_json, [to_json(directive) for directive in told], explanation(found, service))
+    told = {
+        "directives": [to_json(one) for one in found.directives if service in (None, one.target)],
+        "bindings": [to_json(one) for one in found.bindings if service in (None, one.service)],
+        "survivals": [to_json(one) for one in found.survivals if service in (None, one.component)],
+    }
+    show(as_json, told, explanation(found, service))
 
 
 @click.command()

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from chaosprsa.cli.options import exit_with, json_option, seed_option, show
-from chaosprsa.cli.text import outcomes_table, recommendation_table, rollout_table
+from chaosprsa.cli.recommended import recommendation_table
+from chaosprsa.cli.text import outcomes_table, rollout_table
 
 
 @click.command()

@@ -12,8 +12,6 @@ from chaosprsa.types import (
     Interval,
     Outcome,
     Phase,
-    Prices,
-    Recommendation,
     RolloutOutcome,
     RolloutPlan,
     ServiceAllocation,
@@ -151,54 +149,6 @@ def _fault_latency(outcome: Outcome) -> str:
     statistics = outcome.load.get(Phase.FAULT)
     latency_ms = statistics.latency_slo_ms if statistics else None
     return "no data" if latency_ms is None else f"{latency_ms:.0f} ms"
-
-
-def recommendation_table(answer: Recommendation, prices: Prices) -> str:
-    """Service, now, recommended, cost change a month; then what is survived."""
-    rows = []
-    for now, to in zip(answer.now.services, answer.recommended.services, strict=True):
-        cost = to.cost_month(prices) - now.cost_month(prices)
-        changed = to != now
-        rows.append(
-            (now.service, allocation(now), allocation(to) if changed else "as it is", f"{cost:+.2f}" if changed else "")
-        )
-    change = answer.cost_recommended_month - answer.cost_now_month
-    share = change / answer.cost_now_month if answer.cost_now_month else 0.0
-    survived = [survival for survival in answer.survivals if survival.recommended]
-    already = [survival for survival in answer.survivals if survival.now]
-    lines = [
-        table(("service", "now", "recommended", f"{answer.currency} a month"), rows),
-        "",
-        f"cost      {answer.cost_recommended_month:.2f} {answer.currency} a month, {change:+.2f} ({share:+.0%})",
-        f"survives  {len(survived)} of {len(answer.survivals)} issues (now: {len(already)})",
-        *(
-            f"          {survival.fault.value} on {survival.component}: {_lived(survival.now)} now, "
-            f"{_lived(survival.recommended)} with it ({survival.evidence})"
-            for survival in answer.survivals
-        ),
-        f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC",
-        *(f"note      {note}" for note in answer.notes),
-    ]
-    return "\n".join(lines)
-
-
-def explanation(answer: Recommendation, service: str | None) -> str:
-    """Each change with its reason, a service after the other; what stays has no reason of its own."""
-    lines = []
-    for now in answer.now.services:
-        told = [directive for directive in answer.directives if directive.target == now.service]
-        if service not in (None, now.service) or not (told or service):
-            continue
-        to = answer.recommended[now.service]
-        lines.append(f"{now.service}: {allocation(now)}" + (f" -> {allocation(to)}" if told else ", as it is"))
-        lines += [f"  {one.field.value} {one.from_} -> {one.to}: {one.reason}" for one in told]
-        lines += [] if told else ["  nothing that costs less holds the risk, or nothing is known of its use"]
-    lines.append(f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC")
-    return "\n".join(lines)
-
-
-def _lived(survived: bool | None) -> str:
-    return {True: "survived", False: "not survived", None: "unknown"}[survived]
 
 
 def plan_table(plan: RolloutPlan) -> str:

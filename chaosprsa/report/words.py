@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from chaosprsa.types import AllocationField, Interval, ServiceAllocation, Verdict
+from chaosprsa.types import AllocationField, Bounds, Interval, ServiceAllocation, Verdict
 
 MISSING = "\N{EN DASH}"
 GLYPHS = {Verdict.PASSED: "✓", Verdict.FAILED: "✕", Verdict.INCONCLUSIVE: "?", Verdict.INVALID: "!"}
@@ -80,6 +80,18 @@ def span(interval: Interval, form: str) -> str:
     """The middle with its central 90 % interval; form is "number" or "share"."""
     write = {"number": number, "share": share}[form]
     return f"{write(interval.mid)} ({write(interval.low)} to {write(interval.high)})"
+
+
+def between(bounds: Bounds) -> str:
+    """2 to 20 × 50 to 4000m, 96 to 8192Mi."""  # noqa: RUF002  # a multiplication sign is meant
+    least, most = bounds.least, bounds.most
+    pairs = (
+        (least.replicas, most.replicas),
+        (least.resources.cpu_limit_millicores, most.resources.cpu_limit_millicores),
+        (least.resources.memory_limit_mib, most.resources.memory_limit_mib),
+    )
+    replicas, cpu, memory = (f"{low} to {high}" if low < high else f"{low}" for low, high in pairs)
+    return f"{replicas} × {cpu}m, {memory}Mi"  # noqa: RUF001  # a multiplication sign is meant
 
 
 def money(value: float, currency: str) -> str:

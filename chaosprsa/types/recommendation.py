@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from chaosprsa.errors import require
 from chaosprsa.types.scales import Fault, Lineage
-from chaosprsa.types.system import Allocation
+from chaosprsa.types.system import Allocation, ServiceAllocation
 
 BROKEN = 1e6
 
@@ -41,8 +41,43 @@ class Directive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Between what the search may move a service."""
+
+    service: str
+    least: ServiceAllocation
+    most: ServiceAllocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What keeps a service from having less of a field. issue_id: empty where no single issue does."""
+
+    service: str
+    field: AllocationField
+    issue_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What surviving a further issue would take: the cheapest allocation found within the limits, in words too.
+
+    cost_month: more than the recommendation costs. Both None: there is none, or nobody can tell.
+    """
+
+    allocation: Allocation | None
+    cost_month: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
-    """Whether one issue is survived, now and with the recommendation, and who says so (`twin` or `shadow`)."""
+    """Whether one issue is survived, now and with the recommendation, and who says so (`twin` or `shadow`).
+
+    remedy: where it is not survived with it. expected_by: why the issue is expected at all. trials: ids of the outcomes
+    in which it was played.
+    """
 
     issue_id: str
     component: str
@@ -51,6 +86,9 @@ class Survival:
     now: bool | None
     recommended: bool | None
     evidence: str
+    remedy: Remedy | None = None
+    expected_by: tuple[str, ...] = ()
+    trials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +135,10 @@ class TwinFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """The answer: from which allocation to which, why, for how long, and what it survives."""
+    """The answer: from which allocation to which, why, for how long, and what it survives.
+
+    bindings: of each service the one that binds most first.
+    """
 
     id: str
     created: datetime
@@ -118,3 +159,5 @@ class Recommendation:
     confidence: float
     notes: tuple[str, ...]
     lineage: Lineage
+    bounds: tuple[Bounds, ...] = ()
+    bindings: tuple[Binding, ...] = ()

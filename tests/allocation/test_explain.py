@@ -1,8 +1,12 @@
 """Reasons name what binds, and nothing that is lost anyway."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from chaosprsa.allocation.explain import directives
+from chaosprsa.allocation.explain import bindings, directives
+from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import CPU, MEMORY, build_space
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
@@ -22,6 +26,25 @@ def told(shop, outcomes):
     point[3, CPU] = 450
     found = directives(space, rehearsal, point, 0.5, shop.NOON, True)
     return {(one.target, one.field): one for one in found}
+
+
+def test_a_service_that_stays_is_told_what_binds_it(shop, outcomes):
+    """Cart has just the memory that a squeeze asks for, and the least of everything else."""
+    twin = calibrate(outcomes, shop.SHOP, shop.SLO)
+    prices = Prices(cpu_core_hour=0.04, memory_gib_hour=0.005)
+    given = shop.allocation_of(shop.SHOP, 4, 500, 128)
+    space = build_space(given, twin, SafetyTable(min_replicas=4), prices)
+    space = replace(space, low=np.where(np.arange(3) == MEMORY, space.low, space.present))
+    issues = (shop.issue_of(Fault.MEMORY_SQUEEZE, "cart", 0.5),)
+    rehearsal = Rehearsal(twin, shop.SLO, issues, draw_worlds(twin, issues, 40.0, 1, 0, Noise()))
+    point = space.present.copy()
+    while rehearsal(space.capacity(point[None])).violation[0, 0] > 0:
+        point[2, MEMORY] += space.step[2, MEMORY]
+    found = bindings(space, Objective(space, rehearsal, reference=point), point, True)
+    first = next(one for one in found if one.service == "cart")
+    assert (first.field, first.issue_id) == (AllocationField.MEMORY_LIMIT, issues[0].id)
+    assert first.reason.startswith(f"with {point[2, MEMORY] - 32} MiB a pod memory-squeeze on cart")
+    assert {one.field for one in found} == {AllocationField.MEMORY_LIMIT}  # the rest is at its least
 
 
 def test_more_memory_is_for_the_issue_that_needs_it(told):

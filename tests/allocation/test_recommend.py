@@ -86,6 +86,20 @@ def test_every_change_has_a_directive_with_a_reason(answer):
     assert any("traffic-surge" in one.reason for one in answer.directives)
 
 
+def test_bounds_and_what_binds_are_told_of_every_service(answer, shop):
+    assert [one.service for one in answer.bounds] == list(shop.SERVICES)
+    for given, one in zip(answer.recommended.services, answer.bounds, strict=True):
+        assert one.least.replicas <= given.replicas <= one.most.replicas
+    assert {one.service for one in answer.bindings} <= set(shop.SERVICES)
+    assert any("traffic-surge" in one.reason for one in answer.bindings)
+
+
+def test_only_what_is_not_survived_has_a_remedy(answer):
+    assert {one.issue_id for one in answer.survivals if one.remedy} == {
+        one.issue_id for one in answer.survivals if not one.recommended
+    }
+
+
 def test_an_issue_that_no_allocation_survives_is_named(answer):
     assert any("dependency-failing on pay" in note and "no allowed allocation" in note for note in answer.notes)
 

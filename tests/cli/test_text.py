@@ -5,8 +5,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chaosprsa.cli.recommended import bounds, remedy
 from chaosprsa.cli.text import chance, issues_table
-from chaosprsa.types import EdgeCase, Fault, Impact, Interval, Lineage, Severity, SimulatedIssue
+from chaosprsa.types import (
+    Allocation,
+    Bounds,
+    EdgeCase,
+    Fault,
+    Impact,
+    Interval,
+    Lineage,
+    Remedy,
+    Resources,
+    ServiceAllocation,
+    Severity,
+    SimulatedIssue,
+    Survival,
+)
 
 ONE = SimulatedIssue(
     id="i1",
@@ -48,3 +63,38 @@ def test_an_edge_case_shows_its_own_plausibility_and_novelty_not_its_pairs_chanc
     row = edges.splitlines()[1]
     for words in ("tail", "0.031", "0.25"):
         assert words in row
+
+
+SMALL = Resources(cpu_request_millicores=50, cpu_limit_millicores=50, memory_request_mib=96, memory_limit_mib=96)
+
+
+def test_bounds_have_a_range_only_where_something_may_move():
+    least = ServiceAllocation(service="cart", replicas=2, resources=SMALL)
+    most = replace(least, replicas=20)
+    assert bounds(Bounds(service="cart", least=least, most=most)) == "2-20 x 50m, 96Mi"
+
+
+LOST = Survival(
+    issue_id="i1",
+    component="cart",
+    fault=Fault.POD_KILL,
+    probability=0.1,
+    now=False,
+    recommended=False,
+    evidence="twin",
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, ""),
+        (Remedy(allocation=None, cost_month=None, words="nothing survives it"), "; nothing survives it"),
+        (
+            Remedy(allocation=Allocation(services=()), cost_month=12.3, words="web 3 -> 5 replicas"),
+            "; surviving it would cost +12.30 USD a month (web 3 -> 5 replicas)",
+        ),
+    ],
+)
+def test_what_surviving_would_cost_is_said_where_it_is_known(found, said):
+    assert remedy(replace(LOST, remedy=found), "USD") == said
