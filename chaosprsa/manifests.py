@@ -34,7 +34,7 @@ class Workload:
     service: the value of the service label on its pods; container: the one that serves (named as the service, named by
     kubectl's default-container annotation, or the first); hpa: the autoscaler that owns its replicas, or "".
     resources: None where the container has neither requests nor limits. floor, ceiling: the autoscaler's minReplicas
-    and maxReplicas, or 0.
+    and maxReplicas, or 0. target: its averageUtilization of CPU, percent of the request; 0: it names none.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Workload:
     hpa: str = ""
     floor: int = 0
     ceiling: int = 0
+    target: int = 0
 
 
 def name_of(manifest: Manifest) -> str:
@@ -139,8 +140,8 @@ def read_workloads(
     return tuple(sorted(found, key=lambda workload: workload.name))
 
 
-def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], tuple[str, int, int]]:
-    """(kind, name) of a workload -> the HPA that owns its replicas, its minReplicas and maxReplicas."""
+def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], tuple[str, int, int, int]]:
+    """(kind, name) of a workload -> the HPA that owns its replicas, its minReplicas, maxReplicas and target of CPU."""
     autoscalers = [manifest for manifest in manifests if manifest["kind"] == "HorizontalPodAutoscaler"]
     targets = [(manifest["spec"]["scaleTargetRef"], manifest) for manifest in autoscalers]
     return {
@@ -148,17 +149,28 @@ def _owners(manifests: Sequence[Manifest]) -> dict[tuple[str, str], tuple[str, i
             name_of(manifest),
             manifest["spec"].get("minReplicas") or 1,
             manifest["spec"]["maxReplicas"],
+            _target_of(manifest["spec"].get("metrics") or []),
         )
         for target, manifest in targets
     }
 
 
+def _target_of(metrics: Sequence[Manifest]) -> int:
+    """AverageUtilization of CPU, of pods or of one container; 0 where there is none."""
+    sources = [one.get("resource") or one.get("containerResource") or {} for one in metrics]
+    targets = [source["target"].get("averageUtilization") for source in sources if source.get("name") == "cpu"]
+    return next((int(target) for target in targets if target), 0)
+
+
 def _workload(
-    manifest: Manifest, label: str, capacity: tuple[int, int], owners: Mapping[tuple[str, str], tuple[str, int, int]]
+    manifest: Manifest,
+    label: str,
+    capacity: tuple[int, int],
+    owners: Mapping[tuple[str, str], tuple[str, int, int, int]],
 ) -> Workload:
     service = service_of(manifest, label)
     container = main_container(manifest, service)
-    hpa, floor, ceiling = owners.get((manifest["kind"], name_of(manifest)), ("", 0, 0))
+    hpa, floor, ceiling, target = owners.get((manifest["kind"], name_of(manifest)), ("", 0, 0, 0))
     return Workload(
         name=name_of(manifest),
         kind=manifest["kind"],
@@ -169,6 +181,7 @@ def _workload(
         hpa=hpa,
         floor=floor,
         ceiling=ceiling,
+        target=target,
     )
 
 

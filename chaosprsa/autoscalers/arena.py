@@ -48,8 +48,8 @@ class Promise:
 class Arena:
     """network: with the pods there are now. recommended: None: there is none. load_per_s: a value a second.
 
-    least: pods of each service that no policy goes below. hpa_target: of the HPA there is. others: further families to
-    tune, by name.
+    least: pods of each service that no policy goes below. hpa: the one there is. others: further families to tune, by
+    name.
     """
 
     network: Network
@@ -60,7 +60,7 @@ class Arena:
     least: Ints
     start_s: float
     seed: int
-    hpa_target: float = 0.8
+    hpa: Hpa = field(default_factory=lambda: Hpa(name="HPA at 80%"))
     others: Mapping[str, Family] = field(default_factory=dict)
 
     def played(self, name: str) -> Played:
@@ -94,7 +94,7 @@ class Arena:
     def _policy(self, name: str) -> Autoscaler:
         usual: Mapping[str, Autoscaler] = {
             PRESENT: StaticPeak(name="as it is"),
-            HPA: Hpa(target=self.hpa_target, name=f"HPA at {self.hpa_target:.0%}"),
+            HPA: self.hpa,
             VPA: Vpa(settled_after_s=0.0, name="VPA, its defaults"),
             PEAK: self._peak(),
         }
@@ -159,9 +159,15 @@ def _with_pods(network: Network, pods: Sequence[int]) -> Network:
 
 def busiest(load_per_s: Floats, seconds: float) -> Floats:
     """The stretch of this length whose minutes differ most; all of a shorter load."""
+    return load_per_s[busiest_part(load_per_s, seconds)]
+
+
+def busiest_part(load_per_s: Floats, seconds: float) -> slice:
+    """Where that stretch lies."""
     length = min(len(load_per_s), math.ceil(seconds))
     starts = range(0, len(load_per_s) - length + 1, max(60, length // 8))
-    return max((load_per_s[at : at + length] for at in starts), key=_moved)
+    begin = max(starts, key=lambda at: _moved(load_per_s[at : at + length]))
+    return slice(begin, begin + length)
 
 
 def _moved(part: Floats) -> float:

@@ -21,12 +21,12 @@ METRIC_WINDOW_S = 15.0  # of metrics-server: a sample is the mean over it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hpa:
-    """One HPA for each service, alike. target: utilisation of pods' CPU, 0 to 1.
+    """One HPA for each service. target: utilisation of pods' CPU (of its limit), 0 to 1; of all, or one a service.
 
     cpu_initialisation_s: after a pod's start, while its samples must have begun after it was ready.
     """
 
-    target: float = 0.8
+    target: float | tuple[float, ...] = 0.8
     tolerance: float = 0.1
     behaviour: Behaviour = field(default_factory=Behaviour)
     least_replicas: int = 1
@@ -64,7 +64,7 @@ class HpaController:
         counted = np.maximum(reading.ready - fresh, 0)
         a_pod = reading.cpu_cores / np.maximum(reading.ready - fresh / 2, 1)  # fresh ones worked for half the step
         return proposal(
-            use=a_pod / (self._system.cores * self._settings.target),
+            use=a_pod / (self._system.cores * np.asarray(self._settings.target)),
             counted=counted,
             unready=reading.starting + fresh,
             current=self.replicas,

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from chaosprsa.autoscalers.arena import BOUND, RECOMMENDED, Arena, Promise, busiest, placed, plays_of
+from chaosprsa.autoscalers.arena import BOUND, HPA, RECOMMENDED, Arena, Promise, busiest_part, plays_of
 from chaosprsa.autoscalers.contract import Autoscaler
 from chaosprsa.autoscalers.families import Family
+from chaosprsa.autoscalers.hpa import Hpa
 from chaosprsa.autoscalers.play import Played, step_means, system_of
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.chain.context import Context
 from chaosprsa.chain.courses import Course, course_of_file, course_of_past
+from chaosprsa.chain.happening import hpa_there_is, timed
 from chaosprsa.chain.learning import past_of
 from chaosprsa.chain.modelled import Modelled, modelled
 from chaosprsa.documents import lineage, to_json, write_document
@@ -35,8 +37,10 @@ SECONDS_A_CAPTAIN, SECONDS_TO_LEARN = 0.003, 15.0  # for each second of load; fo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """load: None: the load model's next day, of which the `duration` that moves most is played. issues: of the study,
-    at most. pod_start_s: None: as the twin has it. most_requests: simulated in all.
+    """load: None: the load model's next day, of which the `duration` that moves most is played.
+
+    hpa_target: of requests; None: as the cluster's HPAs say. issues: of the study, at most. pod_start_s: None: as the
+    twin has it. most_requests: simulated in all.
     """
 
     study: str
@@ -45,7 +49,7 @@ class Asked:
     load_step_s: int
     duration: timedelta
     policies: tuple[str, ...]
-    hpa_target: float
+    hpa_target: float | None
     issues: int
     pod_start_s: float | None
     most_requests: float
@@ -77,14 +81,17 @@ def plan(context: Context, asked: Asked) -> Planned:
     past = functools.cache(lambda: past_of(context, asked.history))
     system = modelled(context, asked.study, past)
     course = course_of_file(asked.load, asked.load_step_s) if asked.load else course_of_past(context, past, asked.seed)
-    stretch = busiest(course.per_s, asked.duration.total_seconds())
-    issues = _issues(system, asked.issues)
+    part = busiest_part(course.per_s, asked.duration.total_seconds())
+    stretch, issues = course.per_s[part], _issues(system, asked.issues)
     names, notes = _policies(asked.policies, system)
     worlds = 2 if issues else 1
     requests = float(stretch.sum()) * plays_of(names, len(stretch)) * worlds
     scale = min(1.0, asked.most_requests / requests, MOST_AT_ONCE / float(stretch.sum()))
-    arena = _arena(context, asked, system, stretch * scale, scale)
-    troubled = (replace(arena, issues=placed(issues, len(stretch))),) if issues else ()
+    hpa, of_targets = hpa_there_is(context, asked.hpa_target, system.present, needed=HPA in names)
+    arena = _arena(context, asked, system, stretch * scale, scale, hpa)
+    begin = course.start + timedelta(seconds=part.start) if course.start else None
+    at_times, of_times = timed(issues, begin, len(stretch))
+    troubled = (replace(arena, issues=at_times),) if issues else ()
     visits = float(visits_of(arena.network).sum())
     apart = SECONDS_A_CAPTAIN * worlds * len(stretch) * ("captain" in names) + SECONDS_TO_LEARN * (AHEAD in names)
     return Planned(
@@ -96,7 +103,7 @@ def plan(context: Context, asked: Asked) -> Planned:
         scale=scale,
         requests=requests * scale,
         seconds=requests * scale * visits / VISITS_A_SECOND + apart,
-        notes=(*notes, *_scaled(scale), *_no_issues(asked, issues)),
+        notes=(*notes, *of_targets, *of_times, *_scaled(scale), *_no_issues(asked, issues)),
     )
 
 
@@ -190,7 +197,7 @@ def promise_of(slo: Slo) -> Promise:
     return Promise(slo_s=slo.latency_ms / 1000, late=1.0 - slo.latency_percentile / 100, failed=1.0 - slo.success_ratio)
 
 
-def _arena(context: Context, asked: Asked, system: Modelled, load: np.ndarray, scale: float) -> Arena:
+def _arena(context: Context, asked: Asked, system: Modelled, load: np.ndarray, scale: float, hpa: Hpa) -> Arena:
     settings, safety = context.settings, context.settings.safety
     now = np.array([one.replicas for one in system.present.services])
     most = {one.service: max(safety.max_replicas, one.replicas) for one in system.present.services}
@@ -203,7 +210,7 @@ def _arena(context: Context, asked: Asked, system: Modelled, load: np.ndarray, s
         least=np.ceil(np.minimum(safety.min_replicas, np.maximum(now, 1)) * scale).astype(np.int64),
         start_s=float(delays.max()) if asked.pod_start_s is None else asked.pod_start_s,
         seed=asked.seed,
-        hpa_target=asked.hpa_target,
+        hpa=hpa,
     )
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Requests a second at the entry, a value a second; words: where they come from."""
+    """Requests a second at the entry, a value a second; words: where they come from. start: None: of no known day."""
 
     per_s: Floats
     words: str
+    start: datetime | None = None
 
 
 def course_of_file(file: Path, step_s: int) -> Course:
@@ -68,12 +69,12 @@ def course_of_past(context: Context, past: Callable[[], History], seed: int) -> 
     except NotEnoughHistory:
         last = times_s >= end.timestamp() - DAY.total_seconds()
         seconds = np.arange(times_s[last][0], end.timestamp())
-        return _checked(_means(np.interp(seconds, times_s, rates)), "the history", "the history's last day")
+        known = _means(np.interp(seconds, times_s, rates))
+        return _checked(known, "the history", "the history's last day", end - DAY)
     points = np.array([(point.time_s, point.level) for point in profile.points])
     drawn = np.interp(np.arange(DAY.total_seconds()), points[:, 0], points[:, 1])
-    return _checked(
-        _means(drawn), "the drawn load", f"the day from {end:%Y-%m-%d %H:%M} UTC on, as the load model draws it"
-    )
+    words = f"the day from {end:%Y-%m-%d %H:%M} UTC on, as the load model draws it"
+    return _checked(_means(drawn), "the drawn load", words, end)
 
 
 def _rate(text: str, file: Path, line: int) -> float:
@@ -91,9 +92,9 @@ def _means(per_s: Floats) -> Floats:
     return np.repeat(step_means(per_s, MEANS_S), MEANS_S)
 
 
-def _checked(per_s: Floats, where: str, words: str) -> Course:
+def _checked(per_s: Floats, where: str, words: str, start: datetime | None = None) -> Course:
     if len(per_s) < LEAST_S:
         raise BadInput(f"{where}: a load of {len(per_s)} s compares nothing; give at least {LEAST_S:.0f} s")
     if not per_s.any():
         raise BadInput(f"{where}: it has no request in it, so that there is nothing to compare")
-    return Course(per_s, words)
+    return Course(per_s, words, start)

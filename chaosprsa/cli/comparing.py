@@ -40,7 +40,9 @@ POLICIES = (
     help="Which are played; again for each further one. All by default.",
 )
 @click.option(
-    "--hpa-target", type=click.FloatRange(1, 100), default=80.0, show_default=True, help="Of the HPA there is, percent."
+    "--hpa-target",
+    type=click.FloatRange(1, 1000),
+    help="Of CPU requests, percent, for all; without it, as the cluster's HPAs say, and 80 where none does.",
 )
 @click.option(
     "--issues", type=click.IntRange(0, 20), default=4, show_default=True, help="Of the study that happen; 0: none."
@@ -63,7 +65,7 @@ def compare(
     load_step: timedelta,
     duration: timedelta,
     policies: tuple[str, ...],
-    hpa_target: float,
+    hpa_target: float | None,
     issues: int,
     pod_start: timedelta | None,
     most_requests: float,
@@ -76,8 +78,8 @@ def compare(
     On the exact twin, calibrated from trials where it can be trusted, else from the history's load and CPU use: the
     replicas there are, HPA, HPA tuned, predictive HPA, a percentile rule, Autothrottle's captain, MPC, VPA, a fixed
     peak, the recommendation, a policy learnt on the twin, and the cheapest plan that knows everything beforehand.
-    Without issues, and with the study's weightiest. What is tuned is tuned on this very load, as nobody could
-    beforehand.
+    Without issues, and with the study's weightiest, at their predicted times where those are played. What is tuned is
+    tuned on this very load, as nobody could beforehand.
 
     Example: chaos prsa compare --duration 1h --policy hpa --policy recommended --policy bound
 
@@ -99,7 +101,7 @@ def compare(
         load_step_s=int(load_step.total_seconds()),
         duration=duration,
         policies=tuple(name for name in POLICIES if not policies or name in policies),
-        hpa_target=hpa_target / 100,
+        hpa_target=None if hpa_target is None else hpa_target / 100,
         issues=issues,
         pod_start_s=pod_start.total_seconds() if pod_start else None,
         most_requests=most_requests,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosprsa.autoscalers.arena import POLICIES, Arena, Promise, busiest, placed, plays_of
+from chaosprsa.autoscalers.hpa import Hpa
 from chaosprsa.twin.exact.network import Call, Network, Service
 from chaosprsa.types import Fault, Impact, Interval, Lineage, Severity, SimulatedIssue
 
@@ -59,7 +60,7 @@ def test_policies_that_count_pods_begin_at_the_same_utilisation():
 
 
 def test_what_is_tuned_keeps_the_promise_where_it_was_tuned_and_is_no_dearer_than_the_safest():
-    tuned, safe = arena().played("mpc"), arena(hpa_target=0.3).played("hpa")
+    tuned, safe = arena().played("mpc"), arena(hpa=Hpa(target=0.3, name="HPA at 30%")).played("hpa")
     assert tuned.core_hours < safe.core_hours
     assert arena().promise.missed(tuned) < 3  # other arrivals than those it was tuned on
 
