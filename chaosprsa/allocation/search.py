@@ -61,6 +61,7 @@ def search(
         progress(f"Optuna trial {done + 1} of {count}", done / max(count, 1))
         study.round(objective, min(BATCH, count - done))
     best = _polished(objective, study, best)
+    study.close()
     return SearchResult(best, study.trials, tuple(study.notes))
 
 

@@ -3,12 +3,13 @@
 A study belongs to one space and one question (its mark). In a shared storage it is named after them, so that other
 questions lie beside it; where somebody named the study, another one in its place is refused. A file of ours with
 another study is set aside, since every recommendation asks anew. What was told is kept here too, so that a storage that
-drops out loses nothing: the study goes on in memory.
+drops out loses nothing: the study goes on in memory, and is put there at the end where the storage is back.
 """
 
 import re
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +28,7 @@ from chaosprsa.types.recommendation import BROKEN
 PARTS = ("replicas", "cpu_limit_millicores", "memory_limit_mib")
 STUDY = "chaosprsa"
 MARK = "space"
+MOST_TABLES = 40  # of Optuna's, types and indices too: workers can meet at each
 _Told = TypeVar("_Told")
 
 
@@ -62,26 +64,23 @@ class Study:
             repr((space.services, self._distributions, space.present.tolist(), self._directions, question)).encode()
         ).hexdigest()[:16]
         self.name = name or (f"{STUDY}-{self.mark}" if isinstance(storage, str) else STUDY)
+        self._backend: Any = None
+        self._gone: Path | str | None = None
         self._study = self._opened()
         self._refresh()
 
     def _opened(self) -> Any:
         where = self._storage
-        backend: Any = None
         try:
-            if isinstance(where, Path):
-                backend = self._file(where)
-            elif where is not None:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    backend = self._optuna.storages.get_storage(where)
-            study = self._created(backend)
+            self._backend = self._connected(where)
+            study = self._created(self._backend)
             mark = study.user_attrs.get(MARK)
             if mark is None:
                 study.set_user_attr(MARK, self.mark)
         except ImportError as error:
             raise BadInput(
-                f"{self._where}: its driver is not installed ({error}); install it, or name a file"
+                f"{self._where}: its driver is not installed ({error}); install it (PostgreSQL's: "
+                "pip install 'chaosprsa[postgresql]'), or name a file"
             ) from None
         except Exception as error:
             if not self._outside(error):
@@ -102,11 +101,24 @@ class Study:
         """The storage without a password."""
         return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", str(self._storage))
 
-    def _file(self, where: Path) -> Any:
+    def _connected(self, where: Path | str | None, tries: int = MOST_TABLES) -> Any:
+        """Optuna's storage. Workers who start together on an empty database make its tables once between them."""
         from optuna.storages import journal
+        from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-        where.parent.mkdir(parents=True, exist_ok=True)
-        return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(where)))
+        if where is None:
+            return None
+        if isinstance(where, Path):
+            where.parent.mkdir(parents=True, exist_ok=True)
+            return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(where)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._optuna.storages.RDBStorage(where)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if not tries or not _there_already(error):
+                raise
+        return self._connected(where, tries - 1)
 
     def _created(self, backend: Any) -> Any:
         with warnings.catch_warnings():
@@ -250,14 +262,59 @@ class Study:
                 raise
             self.notes.append(
                 f"{self._where}: the study's storage dropped out ({_first_line(error)}); the search went on in "
-                "memory with all that was tried, and nothing of it is there from then on"
+                "memory with all that was tried"
             )
-            self._storage = None
+            self._release()
+            self._storage, self._gone = None, self._storage
             self._study = self._created(None)
             for found, source in self._tried:
                 self._study.add_trial(self._as_trial(found, source))
             return action()
 
+    def close(self) -> None:
+        """Let the storage go. One that had dropped out and is there again gets what was tried meanwhile."""
+        if self._gone is not None:
+            self._storage = self._gone
+            self.notes.append(f"{self._where}: {self._brought_back()}")
+        self._release()
+
+    def _brought_back(self) -> str:
+        """Add to the storage what it lacks; how that went, in words."""
+        added = 0
+        try:
+            study = self._opened()
+            left = Counter(_key(one.user_attrs.get("source"), one.user_attrs.get("point")) for one in study.trials)
+            for found, source in self._tried:
+                key = _key(source, found.point.ravel().tolist())
+                left[key] -= 1
+                if left[key] < 0:
+                    study.add_trial(self._as_trial(found, source))
+                    added += 1
+        except (BadInput, SourceUnreachable) as error:
+            return f"it was still gone at the end ({error}); what was tried meanwhile is not in it"
+        except Exception as error:
+            if not self._outside(error):
+                raise
+            return f"it dropped out again ({_first_line(error)}); what was tried meanwhile is not all in it"
+        return f"it was there again at the end, and has the {added} trials that it had missed"
+
+    def _release(self) -> None:
+        """A database's connections don't wait for the garbage collector."""
+        if isinstance(self._backend, self._optuna.storages.RDBStorage):
+            self._backend.remove_session()
+            self._backend.engine.dispose()
+
+
+def _key(source: object, point: Sequence[int] | None) -> tuple[str, tuple[int, ...]]:
+    return str(source), tuple(point or ())
+
+
+def _there_already(error: Exception) -> bool:
+    """Whether another worker has just made the same table."""
+    return "already exists" in str(error)
+
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    """What a database said, where Optuna wraps it."""
+    said = error.__cause__ or error
+    return (str(said).splitlines() or [type(said).__name__])[0][:200]

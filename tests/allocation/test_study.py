@@ -1,5 +1,6 @@
 """Studies: resumed, shared, refused where they are another question's, and not lost with their storage."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,6 +96,26 @@ def test_a_storage_that_drops_out_loses_nothing_and_is_said(space, tmp_path, mon
     assert study.done == 12
     assert len(study._study.trials) == 12
     assert any("no space left" in note for note in study.notes)
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_storage_that_is_back_at_the_end_gets_what_it_missed(space, tmp_path, back):
+    (tmp_path / "share").mkdir()
+    url = f"sqlite:///{tmp_path}/share/study.db"
+    study = Study(space, 1, HIGH, url)
+    study.round(objective, 4)
+    shutil.rmtree(tmp_path / "share")
+    study.round(objective, 4)
+    if back:
+        (tmp_path / "share").mkdir()
+    study.close()
+    assert study.done == 8
+    assert len(study.notes) == 2
+    if back:
+        assert "has the 8 trials that it had missed" in study.notes[1]
+        assert Study(space, 1, HIGH, url).done == 8
+    else:
+        assert "still gone at the end" in study.notes[1]
 
 
 def test_a_storage_that_is_not_there_is_said(space, tmp_path):
