@@ -1,4 +1,4 @@
-"""docs/reference.md, written from the code: settings, commands, activities, documents, errors.
+"""docs/reference.md, written from the code: settings, what is searched, commands, activities, documents, errors.
 
 python -m chaosprsa.reference          write docs/reference.md
 python -m chaosprsa.reference --print  print it
@@ -12,29 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import chaosprsa
 from chaosprsa import errors
+from chaosprsa.allocation.dimensions import DIMENSIONS
 from chaosprsa.cli import prsa
 from chaosprsa.documents import write_text
 from chaosprsa.schemas import NAMES, schema_named
-from chaosprsa.settings import Settings, SloTable
+from chaosprsa.settings import Settings, table_of
 
 PATH = Path(__file__).parent.parent / "docs" / "reference.md"
 HEAD = """\
 # Reference
 
 Written from the code by `python -m chaosprsa.reference`; a test holds it up to date.
-[Settings](#settings) · [Commands](#commands) · [Activities](#activities) · [Documents](#documents) · [Errors](#errors)
+[Settings](#settings) · [What is searched](#what-is-searched) ·
+[Commands](#commands) · [Activities](#activities) · [Documents](#documents) · [Errors](#errors)
 """
 LIMITS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"), ("min_length", "length at least"))
 
 
 def reference() -> str:
     """The whole text."""
-    parts = (HEAD, *_settings(), *_commands(), *_activities(), *_documents(), *_errors())
+    parts = (HEAD, *_settings(), *_dimensions(), *_commands(), *_activities(), *_documents(), *_errors())
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -53,13 +54,24 @@ def _code(words: object) -> str:
 
 def _settings() -> Iterator[str]:
     yield "## Settings\n\n`chaosprsa.toml`, written by `chaos prsa init`. Unknown fields are refused.\n"
-    for name, field in Settings.model_fields.items():
-        table = SloTable if name == "slo" else field.annotation
-        assert isinstance(table, type)
-        assert issubclass(table, BaseModel)
+    for name in Settings.model_fields:
+        table, _ = table_of(name)
         yield f"### {_first(table.__doc__)}\n"
         rows = (_setting(key, entry) for key, entry in table.model_fields.items())
         yield _table(("Field", "Type", "Default", "Allowed", "What it is, and why the default"), rows)
+
+
+def _dimensions() -> Iterator[str]:
+    yield "## What is searched\n"
+    yield "Each service's replicas, CPU and memory; the others where `chaosprsa.toml` declares them.\n"
+    rows = (
+        (_code(one.field), one.type, one.unit, one.range, one.price, one.change, one.applied_to, _BY[one.rolled_out])
+        for one in DIMENSIONS
+    )
+    yield _table(("Directive", "Type", "Unit", "Range", "Price", "Change", "Where", "Applied by"), rows)
+
+
+_BY = {True: "`rollout`, or you", False: "you: Kustomize, kubectl"}
 
 
 def _first(doc: str | None) -> str:

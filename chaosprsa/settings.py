@@ -8,12 +8,13 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaosprsa.errors import InvalidSettings
-from chaosprsa.types import Edge, EndpointShare, Prices, Slo, Topology
+from chaosprsa.settings_declared import BandwidthTable
+from chaosprsa.types import Bandwidth, Declared, Edge, EndpointShare, Prices, Slo, Topology
 
 SMALLEST = """\
   [cluster]
@@ -271,6 +272,14 @@ class Settings(Table):
     trial: TrialTable = TrialTable()
     safety: SafetyTable = SafetyTable()
     allocation: AllocationTable = AllocationTable()
+    bandwidth: dict[str, BandwidthTable] = {}
+
+    @property
+    def declared(self) -> Declared:
+        """What may be tried besides replicas, CPU and memory."""
+        return Declared(
+            bandwidths=tuple(Bandwidth(service=name, **table.model_dump()) for name, table in self.bandwidth.items())
+        )
 
     @property
     def call_graph(self) -> Topology:
@@ -345,6 +354,12 @@ def _check(settings: Settings, where: str) -> None:
         settings.call_graph  # noqa: B018  # the noun's own invariants
     except ValueError as error:
         raise InvalidSettings(f"{where}, [topology]: {error}") from None
+    try:
+        strange = sorted(settings.declared.services - set(settings.topology.services))
+    except ValueError as error:
+        raise InvalidSettings(f"{where}: {error}") from None
+    if strange:
+        raise InvalidSettings(f"{where}: something is declared for {strange[0]}, which is not in [topology] services")
     if settings.shadow_namespace == settings.cluster.namespace:
         raise InvalidSettings(f"{where}, [shadow]: namespace is production's own; a shadow needs its own")
 
@@ -368,12 +383,16 @@ def _explained(error: ValidationError, where: str) -> str:
 
 
 def _nearest(tables: list[str], field: str) -> str:
-    model: Any = Settings
-    for table in tables:
-        annotation = model.model_fields[table].annotation if table in model.model_fields else SloTable
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else SloTable
+    model = table_of(tables[0])[0] if tables else Settings
     close = difflib.get_close_matches(field, list(model.model_fields), n=1)
     return f". Did you mean {close[0]}?" if close else f"; there are: {', '.join(model.model_fields)}"
+
+
+def table_of(name: str) -> tuple[type[BaseModel], bool]:
+    """(a table's class, whether there is one for each service or name) of one of Settings' fields."""
+    annotation = Settings.model_fields[name].annotation
+    kinds: tuple[Any, ...] = get_args(annotation)
+    return (kinds[1], True) if kinds else (cast("type[BaseModel]", annotation), False)
 
 
 def _slip(problem: Any) -> str:

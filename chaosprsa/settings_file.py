@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from chaosprsa.settings import Settings
+from chaosprsa.settings import Settings, table_of
 
 HEADER = """\
 # chaosprsa's settings. Written by `chaos prsa init`; yours to edit.
@@ -26,9 +26,9 @@ def render_settings(settings: Settings, remarks: Mapping[str, str]) -> str:
 
 def _tables(settings: Settings, remarks: Mapping[str, str]) -> Iterator[list[str]]:
     for name in Settings.model_fields:
-        if name == "slo":
-            for service, table in settings.slo.items():
-                yield list(_table(f"slo.{_key(service)}", f"slo.{service}", table, remarks))
+        if table_of(name)[1]:
+            for key, table in getattr(settings, name).items():
+                yield list(_table(f"{name}.{_key(key)}", f"{name}.{key}", table, remarks))
         else:
             yield list(_table(name, name, getattr(settings, name), remarks))
 

@@ -95,3 +95,30 @@ def test_every_field_is_written_with_its_reason():
         for inner, inner_field in getattr(model, "model_fields", {}).items():
             assert f"{inner} = " in text, f"{name}.{inner}"
             assert inner_field.description, f"{name}.{inner} says no reason"
+
+
+LINK = {"kib_per_request": 200, "now_mbit": 40, "min_mbit": 20, "max_mbit": 200, "mbit_month": 0.5}
+
+
+def test_declared_bandwidth_is_read_and_written_again():
+    settings = parse_settings({**SMALLEST, "bandwidth": {"gateway": LINK}}, "x")
+    (link,) = settings.declared.bandwidths
+    assert (link.service, link.step_mbit, link.direction) == ("gateway", 10, "egress")
+    text = render_settings(settings, {})
+    assert "[bandwidth.gateway]" in text
+    assert Settings.model_validate(tomllib.loads(text)) == settings
+
+
+@pytest.mark.parametrize(
+    ("service", "change", "message"),
+    [
+        ("nobody", {}, "declared for nobody, which is not in"),
+        ("gateway", {"now_mbit": 10}, "bandwidth of gateway: it is 10 now, outside of its range 20 to 200"),
+        ("gateway", {"min_mbit": 300}, "the range is 300 to 200"),
+        ("gateway", {"kib_per_request": 0}, r"\[bandwidth.gateway\]: kib_per_request is 0, expected"),
+        ("gateway", {"kib_per_requests": 1}, "Did you mean kib_per_request"),
+    ],
+)
+def test_bandwidth_that_cannot_be_is_refused(service, change, message):
+    with pytest.raises(InvalidSettings, match=message):
+        parse_settings({**SMALLEST, "bandwidth": {service: {**LINK, **change}}}, "x")

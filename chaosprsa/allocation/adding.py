@@ -38,7 +38,7 @@ def added(
     first_edge: Ints,
     callee: Ints,
     calls: Floats,
-    overlap: Floats,
+    waited: Floats,
     above: float,
     timeout_s: float,
     peak: float,
@@ -52,7 +52,7 @@ def added(
     rows: shape (candidates, services), where each service's share is kept in mean, variance, pressure and pods, of
     shape (kept, worlds, 2): while killed pods are away, and after. flow, base_mib, per_job_mib, memory_left: (worlds,
     services). away: (worlds,), share of the fault; levels: (worlds, 2), normal quantiles. order: callees first;
-    first_edge, callee, calls: their edges. Written: (candidates, worlds).
+    first_edge, callee, calls, waited: their edges. Written: (candidates, worlds).
     """
     count = rows.shape[1]
     total, spread = [0.0] * count, [0.0] * count
@@ -65,9 +65,8 @@ def added(
                 for at in order:
                     row = rows[candidate, at]
                     one, other = mean[row, world, state], variance[row, world, state]
-                    wait = overlap[at]
                     for edge in range(first_edge[at], first_edge[at + 1]):
-                        below, number = callee[edge], calls[edge]
+                        below, number, wait = callee[edge], calls[edge], waited[edge]
                         part = number - math.floor(number)
                         one += wait * number * total[below]
                         other += wait * wait * (number * spread[below] + part * (1.0 - part) * total[below] ** 2)

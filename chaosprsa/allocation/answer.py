@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 
 from chaosprsa.allocation.confidence import confidence
+from chaosprsa.allocation.dimensions import DIMENSIONS
 from chaosprsa.allocation.engine import Candidate
 from chaosprsa.allocation.explain import bindings, directives
 from chaosprsa.allocation.remedies import remedies
@@ -27,6 +28,7 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
     wrong = [one for one in run.considered if one.check and one.check.refuted and (chosen is one or chosen is present)]
     sure = confidence(fit, bool(check and check.passed), bool(wrong), check is not None)
     recommended = space.allocation(chosen.point)
+    further_now, further_then = (float(space.further_month(point[None])[0]) for point in (space.present, chosen.point))
     told = directives(space, engine.holding(chosen.point), chosen.point, sure, lapses_at, fit.trusted)
     parents = (*(outcome.lineage for outcome in run.outcomes), *(issue.lineage for issue in case.issues))
     content = [to_json(recommended), to_json(case.production), case.seed, case.now.isoformat(), namespace]
@@ -40,8 +42,8 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
         now=space.allocation(space.present),
         recommended=recommended,
         directives=told,
-        cost_now_month=round(case.production.cost_month(case.prices), 4),
-        cost_recommended_month=round(recommended.cost_month(case.prices), 4),
+        cost_now_month=round(case.production.cost_month(case.prices) + further_now, 4),
+        cost_recommended_month=round(recommended.cost_month(case.prices) + further_then, 4),
         currency=case.prices.currency,
         survivals=_survivals(run, chosen, present),
         search=first.search,
@@ -91,6 +93,7 @@ def _notes(run: Run, chosen: Considered, present: Considered) -> Iterator[str]:
     yield from _about_what_is_lost(run, chosen, present)
     yield from _about_the_shadow(run, chosen)
     yield from _about_passes_now(run, present)
+    yield from _about_what_a_rollout_leaves(run, chosen)
     yield from run.engine.space.notes
 
 
@@ -149,6 +152,18 @@ def _about_passes_now(run: Run, present: Considered) -> Iterator[str]:
             yield (
                 f"{in_words(issue)}: its trial passed, but in the shadow {named} had more pods for the load than "
                 "production has (pods are whole); at production's own scale and peak the twin expects a miss"
+            )
+
+
+def _about_what_a_rollout_leaves(run: Run, chosen: Considered) -> Iterator[str]:
+    space = run.engine.space
+    for at, part in np.argwhere(chosen.point != space.present):
+        dimension = DIMENSIONS[part]
+        if not dimension.rolled_out:
+            when = "before it" if chosen.point[at, part] > space.present[at, part] else "after it"
+            yield (
+                f"{space.services[at]}: a rollout leaves {dimension.field.value} alone; apply it yourself, {when}: "
+                f"{dimension.applied_to} (in recommendation/kustomize and kubectl)"
             )
 
 

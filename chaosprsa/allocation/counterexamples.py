@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from chaosprsa.allocation.run import Run
-from chaosprsa.allocation.space import REPLICAS, Ints, point_of
+from chaosprsa.allocation.space import REPLICAS, Ints
 from chaosprsa.types import Allocation, Outcome, Verdict
 
 
@@ -18,14 +18,13 @@ def counterexamples(run: Run, rolled_back: Sequence[Allocation]) -> tuple[Ints, 
 
     rolled_back: allocations that were in production and did worse there.
     """
-    services = run.engine.space.services
-    found = [*_of_trials(run), *(point_of(allocation, services) for allocation in rolled_back)]
+    found = [*_of_trials(run), *(run.engine.space.point(allocation) for allocation in rolled_back)]
     return tuple(_greatest(found))
 
 
 def production_point(run: Run, small: Allocation) -> Ints:
     """The most that production can have where the shadow has this: pods are whole, so several fit."""
-    point = point_of(small, run.engine.space.services)
+    point = run.engine.space.point(small)
     point[:, REPLICAS] = [int(count / Fraction(str(run.scale))) for count in point[:, REPLICAS]]
     return point
 

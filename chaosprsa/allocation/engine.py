@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chaosprsa.allocation.binding import binding, in_the_way
+from chaosprsa.allocation.further import devices
 from chaosprsa.allocation.greedy import Found, found_at, trimmed
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import fine_tune
@@ -20,8 +21,10 @@ from chaosprsa.allocation.threats import representatives, usual_load
 from chaosprsa.progress import Progress
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, Twin, calibrate, draw_worlds
+from chaosprsa.twin.stations import equipped
 from chaosprsa.types import (
     Allocation,
+    Declared,
     Limits,
     Outcome,
     PolicyResult,
@@ -58,6 +61,7 @@ class Case:
     limits: Limits = field(default_factory=Limits)
     frontier: bool = False
     study: str = ""
+    declared: Declared = field(default_factory=Declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class Engine:
 
     def __init__(self, case: Case, outcomes: Sequence[Outcome]) -> None:
         self.case = case
-        self.twin: Twin = calibrate(outcomes, case.topology, case.slo, case.timeout_s)
-        self.space: Space = build_space(case.production, self.twin, case.safety, case.prices, case.limits)
+        twin = calibrate(outcomes, case.topology, case.slo, case.timeout_s)
+        self.space: Space = build_space(case.production, twin, case.safety, case.prices, case.limits, case.declared)
+        self.twin: Twin = equipped(twin, devices(case.declared))
         self._usual = usual_load(case.topology.entry, case.now)
         self.final = self._rehearsal((*case.issues, self._usual), case.slo, FINAL_STEP_S)
         self._most = Objective(self.space, self.final, risk=case.risk)

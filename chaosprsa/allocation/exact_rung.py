@@ -57,7 +57,7 @@ class ExactRung:
         of_arrivals, of_work = (np.random.default_rng(each) for each in streams)
         fault_end_s, end_s = self._lasts_s(issue)
         placed = replace(issue, start_s=WARM_S, duration_s=fault_end_s - WARM_S)
-        disturbances = Disturbances((placed,), self.twin.graph.services)
+        disturbances = Disturbances((placed,), self.twin.graph.named)
         seconds = np.arange(np.ceil(end_s), dtype=np.float64) + 0.5
         arrivals = arrivals_of(self.load_per_s * disturbances.surge(seconds), of_arrivals)
         simulation = Simulation(_network(self.twin, capacity, row), arrivals, of_work)

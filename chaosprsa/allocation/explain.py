@@ -5,19 +5,14 @@ from datetime import datetime
 
 import numpy as np
 
+from chaosprsa.allocation.dimensions import CPU, DIMENSIONS, MEMORY
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Ints, Space
+from chaosprsa.allocation.space import Ints, Space
 from chaosprsa.allocation.threats import in_words
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import COARSE
 from chaosprsa.types import AllocationField, Binding, Directive, Slo
 
-_HELD = {REPLICAS: "{} replica(s)", CPU: "{}m CPU a pod", MEMORY: "{} MiB a pod"}
-_FIELDS = {
-    REPLICAS: AllocationField.REPLICAS,
-    CPU: AllocationField.CPU_LIMIT,
-    MEMORY: AllocationField.MEMORY_LIMIT,
-}
 _REQUESTS = {CPU: (AllocationField.CPU_REQUEST, 0), MEMORY: (AllocationField.MEMORY_REQUEST, 1)}
 
 
@@ -35,7 +30,7 @@ def directives(
             reason if trusted else f"{reason}; by a twin that is not trusted, so only the shadow's trials speak for it"
         )
         service = space.services[at]
-        moves = [(_FIELDS[part], int(space.present[at, part]), int(point[at, part]), said)]
+        moves = [(DIMENSIONS[part].field, int(space.present[at, part]), int(point[at, part]), said)]
         if part in _REQUESTS and now[at, _REQUESTS[part][1]] != then[at, _REQUESTS[part][1]]:
             field, column = _REQUESTS[part]
             share = space.ratio[at, column]
@@ -77,7 +72,7 @@ def _reasons(
         grows = point[at, part] > space.present[at, part]
         harm = judged.violation[row] - own  # a world that is lost anyway binds nothing
         worst = int(harm.argmax())
-        held = _HELD[part].format(less[row][at, part])
+        held = DIMENSIONS[part].held.format(less[row][at, part])
         if harm[worst] > 1e-6:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
             reasons.append(
@@ -110,7 +105,7 @@ def bindings(space: Space, objective: Objective, point: Ints, trusted: bool) -> 
         harm = np.maximum(judged.violation[row], 0.0) - np.maximum(own, 0.0)
         worst = int(harm.argmax())
         issue = rehearsal.issues[rehearsal.worlds.issue[worst]]
-        held = f"with {_HELD[part].format(points[row][at, part])}"
+        held = f"with {DIMENSIONS[part].held.format(points[row][at, part])}"
         if harm[worst] > 1e-6:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
             weight, by, reason = harm[worst], issue.id, f"{held} {in_words(issue)} would put {missed}"
@@ -123,7 +118,9 @@ def bindings(space: Space, objective: Objective, point: Ints, trusted: bool) -> 
         else:
             weight, by, reason = -1.0, "", f"{held} every issue that can be survived still is"
         said = reason if trusted else f"{reason}, by a twin that is not trusted"
-        found.append((at, -weight, Binding(service=space.services[at], field=_FIELDS[part], issue_id=by, reason=said)))
+        found.append(
+            (at, -weight, Binding(service=space.services[at], field=DIMENSIONS[part].field, issue_id=by, reason=said))
+        )
     return tuple(binding for _, _, binding in sorted(found, key=lambda one: one[:2]))
 
 

@@ -136,9 +136,11 @@ def _exchanged(space: Space, evaluate: Evaluate, here: Found) -> Found | None:
 
 
 def _moves(space: Space, point: Ints, sign: int, sizes: tuple[int, ...]) -> Ints:
-    """Every coordinate moved by so many steps, as far as the space and its hard limits reach; (moves, services, 3)."""
+    """Every coordinate moved by so many steps, as far as the space and its hard limits reach."""
     count = len(point)
-    at, part, size = (each.ravel() for each in np.meshgrid(np.arange(count), np.arange(3), sizes, indexing="ij"))
+    at, part, size = (
+        each.ravel() for each in np.meshgrid(np.arange(count), np.arange(point.shape[1]), sizes, indexing="ij")
+    )
     to = point[at, part] + sign * size * space.step[at, part]
     fits = (space.low[at, part] <= to) & (to <= space.high[at, part]) & ((part != REPLICAS) | (size <= MOST_PODS))
     at, part, to = at[fits], part[fits], to[fits]

@@ -4,6 +4,7 @@ Where an autoscaler owns the replicas they are its floor, and its ceiling moves 
 of `spec.replicas` would be undone at its next look.
 """
 
+import json
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from chaosprsa.allocation.applying import Change, changes
 from chaosprsa.manifests import Workload, find_workload, resources_json
-from chaosprsa.types import Recommendation, ServiceAllocation
+from chaosprsa.types import Declared, Recommendation, ServiceAllocation
 
 FILES = {"kustomize": "kustomization.yaml", "helm": "values.yaml", "kubectl": "commands.sh"}
 _AUTOSCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
@@ -33,9 +35,13 @@ class _Move:
         return {"minReplicas": least, "maxReplicas": max(self.workload.ceiling, least)}
 
 
-def outputs(answer: Recommendation, workloads: Sequence[Workload]) -> dict[str, str]:
-    """Text by format (FILES). Only services that change are in it. Raises BadInput: one has no workload."""
+def outputs(answer: Recommendation, workloads: Sequence[Workload], declared: Declared | None = None) -> dict[str, str]:
+    """Text by format (FILES). Only services that change are in it. Raises BadInput: one has no workload.
+
+    declared: what else was searched; Helm values have no agreed keys for it, so they say where it is found.
+    """
     moves = _moves(answer, workloads)
+    further = changes(answer, workloads, declared) if declared else ()
     head = (
         f"# {answer.id}: {answer.cost_now_month:.2f} -> {answer.cost_recommended_month:.2f} {answer.currency} a month, "
         f"confidence {answer.confidence:.0%}; says nothing after {answer.lapses_at:%Y-%m-%d %H:%M} UTC.\n"
@@ -43,11 +49,14 @@ def outputs(answer: Recommendation, workloads: Sequence[Workload]) -> dict[str, 
     return {
         "kustomize": head
         + "# components: [this folder], in an overlay's kustomization.yaml\n"
-        + _yaml(_component(moves)),
+        + _yaml(_component(moves, further)),
         "helm": head
         + "# helm upgrade --reuse-values -f this file; a chart a service, keys as helm create writes them\n"
+        + "".join(f"# not here, see kustomize/ or kubectl/: {change.words}\n" for change in further)
         + _yaml({move.after.service: _values(move) for move in moves}),
-        "kubectl": "#!/bin/sh\nset -eu\n" + head + "".join(f"{line}\n" for line in _commands(answer.namespace, moves)),
+        "kubectl": "#!/bin/sh\nset -eu\n"
+        + head
+        + "".join(f"{line}\n" for line in _commands(answer.namespace, moves, further)),
     }
 
 
@@ -74,8 +83,9 @@ def _yaml(values: Any) -> str:
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
-def _component(moves: Sequence[_Move]) -> dict[str, Any]:
-    patches = [{"patch": _yaml(patch)} for move in moves for patch in _patches(move)]
+def _component(moves: Sequence[_Move], further: Sequence[Change]) -> dict[str, Any]:
+    every = [*(patch for move in moves for patch in _patches(move)), *(change.patch for change in further)]
+    patches = [{"patch": _yaml(patch)} for patch in every]
     return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}
 
 
@@ -97,7 +107,9 @@ def _values(move: _Move) -> dict[str, Any]:
     return {**replicas, "resources": resources_json(move.after.resources)}
 
 
-def _commands(namespace: str, moves: Sequence[_Move]) -> Iterator[str]:
+def _commands(namespace: str, moves: Sequence[_Move], further: Sequence[Change]) -> Iterator[str]:
+    """What is declared goes first where it grows, so that it is there before pods go, and last where it shrinks."""
+    yield from (_patch_command(namespace, change) for change in further if change.grows)
     for move in moves:
         workload, bounds = move.workload, move.bounds
         target = shlex.quote(f"{workload.kind.lower()}/{workload.name}")
@@ -114,3 +126,10 @@ def _commands(namespace: str, moves: Sequence[_Move]) -> Iterator[str]:
             yield f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {shlex.quote(patch)}"
         elif move.before.replicas != move.after.replicas:
             yield f"{kubectl} scale {target} --replicas={move.after.replicas}"
+    yield from (_patch_command(namespace, change) for change in further if not change.grows)
+
+
+def _patch_command(namespace: str, change: Change) -> str:
+    named = f"{change.resource} {shlex.quote(change.name)}"
+    patch = shlex.quote(json.dumps(change.merge, separators=(",", ":")))
+    return f"kubectl -n {shlex.quote(namespace)} patch {named} --type merge -p {patch}"

@@ -20,7 +20,7 @@ from chaosprsa.errors import BadInput
 from chaosprsa.progress import Progress, silent
 from chaosprsa.settings import SafetyTable
 from chaosprsa.shadow import scaled
-from chaosprsa.types import Allocation, Limits, Outcome, Prices, Recommendation, SimulatedIssue, Slo, Topology
+from chaosprsa.types import Allocation, Declared, Limits, Outcome, Prices, Recommendation, SimulatedIssue, Slo, Topology
 
 
 def recommend(
@@ -49,6 +49,7 @@ def recommend(
     frontier: bool = False,
     study: str = "",
     notes: Sequence[str] = (),
+    declared: Declared | None = None,
 ) -> Recommendation:
     """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
 
@@ -57,7 +58,7 @@ def recommend(
     shadow's scale), asked at most twice. phases_s: a trial's fault and after phases, by which the twin judges too.
     trials: Optuna's. timeout_s: users give up after it. risk: how much of it is accepted, CVaR over the issues of what
     is missed. limits: quota, nodes, disruption budgets. rolled_back: allocations that production did worse with.
-    notes: what the reader must know of all this.
+    notes: what the reader must know of all this. declared: what may be tried besides replicas, CPU and memory.
 
     Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be,
     limits that nothing fits in, a named study of another space; SourceUnreachable: no such storage.
@@ -66,6 +67,7 @@ def recommend(
         issues=tuple(issues), production=production, load=load, topology=topology, slo=slo, prices=prices,
         safety=safety, seed=seed, now=now, phases_s=phases_s, trials=trials, timeout_s=timeout_s,
         risk=risk or Risk(), limits=limits or Limits(), frontier=frontier, study=study,
+        declared=declared or Declared(),
     )  # fmt: skip
     _refuse_contradictions(case, scale)
     progress("calibrating the twin", 0.0)
@@ -97,6 +99,9 @@ def _refuse_contradictions(case: Case, scale: float) -> None:
         raise BadInput(f"issues: they start at {', '.join(strange)}, which the topology doesn't name")
     if len({issue.id for issue in case.issues}) < len(case.issues):
         raise BadInput("issues: two have the same id; draw them again")
+    unknown = sorted(case.declared.services - services)
+    if unknown:
+        raise BadInput(f"declared: {', '.join(unknown)}, which the topology doesn't name")
     extra = sorted({one.service for one in case.production.services} - services)
     if extra:
         raise BadInput(f"production's allocation names {', '.join(extra)}, which the topology doesn't")
@@ -110,6 +115,10 @@ def _consider(
     for number in range(1, MOST_CHECKS + 1):
         engine = run.engine
         if check is None:
+            run.considered.append(Considered(candidate.point, candidate, None, run.shown(candidate.point)))
+            return
+        if engine.space.moves_further(candidate.point):
+            run.notes.append(_NOT_PLAYED)
             run.considered.append(Considered(candidate.point, candidate, None, run.shown(candidate.point)))
             return
         progress(f"checking candidate {number} in the shadow", 0.95)
@@ -131,9 +140,15 @@ def _consider(
             f"{told.failed[0].issue.component}); the next is searched to hold {share:.0%} of the SLO's latency"
         )
         candidate = run.engine.propose(None, progress, refuted, share, trials=32)
-        if any((candidate.point <= failed).all() for failed in refuted):
+        if any(run.engine.space.covered(candidate.point, failed) for failed in refuted):
             run.notes.append("there is nothing more generous within the limits")
             return
+
+
+_NOT_PLAYED = (
+    "it was not played in the shadow: that has production's own bandwidth, and the recommendation another, so the twin "
+    "alone speaks for it"
+)
 
 
 def _chosen(run: Run) -> tuple[Considered, Considered]:

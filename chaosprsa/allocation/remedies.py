@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from chaosprsa.allocation.dimensions import DIMENSIONS
 from chaosprsa.allocation.engine import SEARCH_STEP_S, Engine
 from chaosprsa.allocation.greedy import Found, found_at, greedy
 from chaosprsa.allocation.scores import Objective, Scores
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Ints, Space
+from chaosprsa.allocation.space import Ints, Space
 from chaosprsa.allocation.survival import Verdicts
 from chaosprsa.twin import Rehearsal
 from chaosprsa.types import Remedy
@@ -97,12 +98,11 @@ def _limits(must: Must, best: Found) -> str:
 
 def moved(space: Space, before: Ints, after: Ints) -> str:
     """web: 3 -> 5 replicas, 250 -> 500m CPU; cart: ..."""
-    units = {REPLICAS: " replicas", CPU: "m CPU", MEMORY: "Mi"}
     told = []
     for at, service in enumerate(space.services):
         parts = [
-            f"{before[at, part]} -> {after[at, part]}{unit}"
-            for part, unit in units.items()
+            f"{before[at, part]} -> {after[at, part]}{dimension.short}"
+            for part, dimension in enumerate(DIMENSIONS[: before.shape[1]])
             if before[at, part] != after[at, part]
         ]
         told += [f"{service} {', '.join(parts)}"] if parts else []

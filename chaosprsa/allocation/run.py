@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from chaosprsa.allocation.checking import Checked
+from chaosprsa.allocation.dimensions import EVERYWHERE
 from chaosprsa.allocation.engine import Candidate, Engine
 from chaosprsa.allocation.space import Ints, point_of
 from chaosprsa.allocation.survival import Shown, Verdicts, roomier, shadow_verdicts, too_coarse
@@ -37,9 +38,11 @@ class Run:
         engine = self.engine
         full = engine.space.allocation(point)
         small = scaled(full, self.scale)
-        scaled_point = point_of(small, engine.space.services)
+        scaled_point = point.copy()
+        scaled_point[:, :EVERYWHERE] = point_of(small, engine.space.services)
+        played = () if engine.space.moves_further(point) else self.outcomes  # the shadow has what production has
         return Shown(
-            passed=shadow_verdicts(self.outcomes, small),
+            passed=shadow_verdicts(played, small),
             roomier=roomier(full, small, self.scale),
             coarse=too_coarse(engine.space, engine.final, point, scaled_point, self.scale),
         )

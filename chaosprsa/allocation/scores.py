@@ -12,7 +12,7 @@ from chaosprsa.allocation.space import Floats, Ints, Space
 from chaosprsa.allocation.threats import USUAL
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import Judged
-from chaosprsa.types import Slo
+from chaosprsa.types import Declared, Slo
 from chaosprsa.types.recommendation import BROKEN
 
 ALLOWING = 0.05
@@ -180,6 +180,8 @@ class Objective:
         for failed in (*self.refuted, self.space.low, self.space.high):
             told.update(failed.tobytes())
         told.update(repr([issue.id for issue in whole.issues] + [self.space.limits, self.space.prices]).encode())
+        if self.space.declared != Declared():
+            told.update(repr(self.space.declared).encode())
         return told.hexdigest()[:16]
 
     def used(self, points: Ints) -> Floats:
@@ -188,7 +190,7 @@ class Objective:
         return shares_used(self.rehearsal(self.space.capacity(points)), self.rehearsal.slo)
 
     def __call__(self, points: Ints) -> Scores:
-        """points: shape (candidates, services, 3)."""
+        """points: shape (candidates, services, columns)."""
         self.evaluated += len(points)
         judged = self.rehearsal(self.space.capacity(points))
         return self.scored(points, shares_used(judged, self.rehearsal.slo), judged.potential)
@@ -207,7 +209,7 @@ class Objective:
             potential += np.where(losses[:, own] > 0, (share + weights) * rising[:, own], 0.0).sum(axis=1)
         tightness = (np.minimum(used, 10.0) ** SOFT).sum(axis=1) ** (1 / SOFT)
         for failed in self.refuted:
-            beaten = (points <= failed).all(axis=(1, 2))
+            beaten = self.space.covered(points, failed)
             violation = np.where(beaten, np.maximum(violation, 0.01), violation)
             potential = np.where(beaten, potential + 1.0, potential)
         excess = self.space.excess(points)

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from chaosprsa.allocation.adding import added
 from chaosprsa.allocation.scores import Objective, Scores
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Floats, Ints
+from chaosprsa.allocation.space import AMPLE_MIB, CPU, MEMORY, REPLICAS, Floats, Ints
 from chaosprsa.twin.course import LONGEST_S, effects_of
 from chaosprsa.twin.fluid import PEAK_DEVIATIONS
 from chaosprsa.twin.graph import CallGraph
@@ -57,8 +57,9 @@ class Sketch:
         self.space, self._objective = objective.space, objective
         rehearsal = objective.rehearsal
         self._twin, self._slo, self._worlds = rehearsal.twin, rehearsal.slo, rehearsal.worlds
-        worlds, services, graph = self._worlds, self.space.services, rehearsal.twin.graph
-        self._effects = effects_of([rehearsal.issues[at] for at in worlds.issue], services, worlds.strength)
+        worlds, graph = self._worlds, rehearsal.twin.graph
+        services, issues = graph.services, [rehearsal.issues[at] for at in worlds.issue]
+        self._effects = effects_of(issues, services, worlds.strength, graph.owners)
         self._target = services.index(self._slo.service)
         self._flow = (worlds.load_per_s * self._effects.surge)[:, None] * graph.visits
         fault_s = np.minimum(worlds.duration_s, rehearsal.phases_s[0])
@@ -76,10 +77,21 @@ class Sketch:
         )
         self._edges = _edges(graph)
         self.correction = np.ones(len(worlds.issue))
-        cells = (self.space.high - self.space.low) // self.space.step
-        self._at = np.full((len(services), *(cells.max(axis=0)[: CPU + 1] + 1)), -1, dtype=np.int64)
+        self._pods_of, rates = np.array(graph.pods), self.space.rates
+        self._parts = np.array([CPU] * len(self.space.services) + [rate.column for rate in rates])
+        self._shares = {len(self.space.services) + number: rate.share for number, rate in enumerate(rates)}
+        low, high, step = (self._columns(corner) for corner in (self.space.low, self.space.high, self.space.step))
+        self._low, self._step, self._at = (
+            low,
+            step,
+            np.full((len(services), *(((high - low) // step).max(axis=0) + 1)), -1, dtype=np.int64),
+        )
         nothing = [np.zeros((256, len(worlds.issue), 2)) for _ in range(4)]
         self._kept = _Kept(nothing[0], nothing[1], nothing[2], nothing[3], 0)
+
+    def _columns(self, points: Ints) -> Ints:
+        """What decides how a service or station serves: pods, and millicores or what it has of a station."""
+        return np.stack((points[..., self._pods_of, REPLICAS], points[..., self._pods_of, self._parts]), axis=-1)
 
     def correct(self, point: Ints) -> Scores:
         """Look at one point on the fluid twin and take the ratio over; its scores there.
@@ -97,7 +109,7 @@ class Sketch:
         return self._objective.scored(point[None], fine, np.log(np.maximum(fine, 1.0)))
 
     def __call__(self, points: Ints) -> Scores:
-        """points: shape (candidates, services, 3)."""
+        """points: shape (candidates, services, columns)."""
         used, pressure = self._used(points)
         rising = np.where(used > 1, np.log(np.maximum(used, 1.0)) + np.maximum(pressure - 1.0, 0.0), 0.0)
         return self._objective.scored(points, used, rising)
@@ -105,9 +117,11 @@ class Sketch:
     def _used(self, points: Ints) -> tuple[Floats, Floats]:
         """(share of the SLO used, demand over capacity at the fullest service), shape (candidates, worlds)."""
         rows, kept = self._rows(points), self._kept
+        memory = np.full(rows.shape, AMPLE_MIB)
+        memory[:, : len(self.space.services)] = points[..., MEMORY]
         latency, pressure, full = (np.empty((len(points), len(self._away))) for _ in range(3))
         gone = added(
-            rows, np.ascontiguousarray(points[..., MEMORY]), kept.mean, kept.variance, kept.pressure, kept.pods,
+            rows, memory, kept.mean, kept.variance, kept.pressure, kept.pods,
             self._away, self._levels, self._flow, self._base, self._per_job, self._effects.memory_left,
             *self._edges, self._above, self._twin.timeout_s, PEAK_DEVIATIONS, self._target, latency, pressure, full,
         )  # fmt: skip
@@ -124,15 +138,14 @@ class Sketch:
         return np.asarray(self._twin.graph.failing(own)[..., self._target], dtype=np.float64)
 
     def _rows(self, points: Ints) -> NDArray[np.int64]:
-        """Where each service's share of each point is kept, shape (candidates, services); worked out where new."""
-        low, step = self.space.low[:, : CPU + 1], self.space.step[:, : CPU + 1]
-        cells = (points[..., : CPU + 1] - low) // step
-        at = (np.arange(len(self.space.services)), cells[..., REPLICAS], cells[..., CPU])
+        """Where each row's share of each point is kept, shape (candidates, services and stations)."""
+        cells = (self._columns(points) - self._low) // self._step
+        at = (np.arange(len(self._pods_of)), cells[..., 0], cells[..., 1])
         rows = self._at[at]
         missing = rows < 0
         if missing.any():
-            services = np.broadcast_to(at[0], rows.shape)[missing]
-            wanted = np.stack((services, cells[..., REPLICAS][missing], cells[..., CPU][missing]), axis=1)
+            which = np.broadcast_to(at[0], rows.shape)[missing]
+            wanted = np.stack((which, cells[..., 0][missing], cells[..., 1][missing]), axis=1)
             wanted = np.unique(wanted, axis=0)
             self._at[tuple(wanted.T)] = self._kept.count + np.arange(len(wanted))
             self._keep(wanted)
@@ -140,11 +153,13 @@ class Sketch:
         return np.asarray(rows, dtype=np.int64)
 
     def _keep(self, wanted: Ints) -> None:
-        """wanted: rows of (service, replicas' cell, CPU's cell)."""
+        """wanted: rows of (service or station, its pods' cell, the cell of its cores)."""
         which = wanted[:, 0]
-        low, step = self.space.low[which], self.space.step[which]
-        pods = (low[:, REPLICAS] + wanted[:, 1] * step[:, REPLICAS]).astype(float)[:, None]
-        cores = (low[:, CPU] + wanted[:, 2] * step[:, CPU])[:, None] / 1000 * self._effects.cpu_left.T[which]
+        values = self._low[which] + wanted[:, 1:] * self._step[which]
+        pods, cores = values[:, 0].astype(float)[:, None], values[:, 1] / 1000
+        for station, share in self._shares.items():
+            cores[which == station] = share[values[which == station, 1]]
+        cores = cores[:, None] * self._effects.cpu_left.T[which]
         lost, killed = (_pods(share.T[which], pods) for share in (self._effects.lost, self._effects.killed))
         away = self._state(which, np.maximum(pods - lost - killed, 0.0), cores, self._away * self._length_s)
         after = self._state(which, np.maximum(pods - lost, 0.0), cores, self._length_s)
@@ -171,7 +186,7 @@ def _pods(share: Floats, pods: Floats) -> Floats:
 
 
 def _edges(graph: CallGraph) -> tuple[Ints, Ints, Ints, Floats, Floats]:
-    """(order, first_edge, callee, calls, overlap), callees first."""
+    """(order, first_edge, callee, calls, share of them that is waited for), callees first."""
     callers, callees = np.nonzero(graph.calls)
     first = np.searchsorted(callers, np.arange(len(graph.services) + 1))
     return (
@@ -179,5 +194,5 @@ def _edges(graph: CallGraph) -> tuple[Ints, Ints, Ints, Floats, Floats]:
         first.astype(np.int64),
         callees.astype(np.int64),
         np.ascontiguousarray(graph.calls[callers, callees]),
-        np.ascontiguousarray(graph.overlap),
+        np.ascontiguousarray(graph.waited[callers, callees]),
     )

@@ -1,4 +1,4 @@
-"""What may be tried: replicas, CPU limit and memory limit of each service; requests follow limits."""
+"""What may be tried: the columns of `dimensions` for each service; requests follow limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,25 +6,29 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from chaosprsa.allocation import further
+from chaosprsa.allocation.dimensions import CPU, EVERYWHERE, MEMORY, REPLICAS, RESTARTING
 from chaosprsa.allocation.limits import excesses
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Capacity, Twin
-from chaosprsa.types import HOURS_A_MONTH, Allocation, Limits, Prices, Resources, ServiceAllocation
+from chaosprsa.types import HOURS_A_MONTH, Allocation, Declared, Limits, Prices, Resources, ServiceAllocation
+
+__all__ = ["AMPLE_MIB", "CPU", "MEMORY", "REPLICAS", "Floats", "Ints", "Space", "build_space", "point_of"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-REPLICAS, CPU, MEMORY = 0, 1, 2
 CPU_STEP_MILLICORES = 50
 CPU_FLOOR_MILLICORES = 50
 MEMORY_STEP_MIB = 32
+AMPLE_MIB = 1_000_000_000  # a station's: it has no memory
 MEMORY_HEADROOM = 1.15  # over what was seen, as the Vertical Pod Autoscaler keeps
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A point has shape (services, 3): replicas, CPU limit (millicores), memory limit (MiB).
+    """A point has shape (services, columns), as `dimensions` has them; three of them where nothing more is declared.
 
     low, high, step, present: points; a coordinate with low = high stays as it is. ratio: shape (services, 2), request
     over limit of CPU and memory, as at present: requests follow limits, so that a pod's class and its node's
@@ -41,6 +45,7 @@ class Space:
     notes: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     ignored: frozenset[str] = frozenset()  # hard limits that are not looked at, by name
+    declared: Declared = field(default_factory=Declared)
 
     def clipped(self, points: Ints) -> Ints:
         """Points moved to the nearest allowed ones."""
@@ -48,36 +53,44 @@ class Space:
 
     def requests(self, points: Ints) -> Ints:
         """Shape (..., services, 2): CPU and memory requests that go with these limits."""
-        return np.maximum(np.rint(points[..., 1:] * self.ratio), 1.0).astype(np.int64)
+        return np.maximum(np.rint(points[..., CPU : MEMORY + 1] * self.ratio), 1.0).astype(np.int64)
 
     def cost_month(self, points: Ints) -> Floats:
-        """Shape (candidates,): what the requests cost for 730 hours."""
+        """Shape (candidates,): what the requests, and what is declared, cost for 730 hours."""
         requests = self.requests(points)
         cores = (points[..., REPLICAS] * requests[..., 0]).sum(-1) / 1000
         gib = (points[..., REPLICAS] * requests[..., 1]).sum(-1) / 1024
         cost = (cores * self.prices.cpu_core_hour + gib * self.prices.memory_gib_hour) * HOURS_A_MONTH
-        return np.asarray(cost, dtype=np.float64)
+        return np.asarray(cost + self.further_month(points), dtype=np.float64)
+
+    def further_month(self, points: Ints) -> Floats:
+        """Shape (candidates,): what an allocation's nouns don't say, the part of what is declared."""
+        return np.asarray(further.month(self.declared, self.services, points).sum(-1), dtype=np.float64)
 
     def change_month(self, points: Ints, share: float) -> Floats:
         """Shape (candidates,): a price on change, this share of what each service that moves costs at present.
 
-        All of it where pods restart (less memory, as Kubernetes resizes), half where they are resized in place, start
-        or end.
+        All of it where pods restart (less memory, as Kubernetes resizes, and what `dimensions` says), half where they
+        are resized in place, start or end.
         """
-        moved = (points != self.present).any(axis=-1)
+        moved = points != self.present
         restarted = points[..., MEMORY] < self.present[..., MEMORY]
-        return np.asarray(np.where(restarted, 1.0, 0.5 * moved) @ (self._present_month * share), dtype=np.float64)
+        restarted |= (moved & RESTARTING[: points.shape[-1]]).any(axis=-1)
+        price = np.where(restarted, 1.0, 0.5 * moved.any(axis=-1))
+        return np.asarray(price @ (self._present_month * share), dtype=np.float64)
 
     @property
     def _present_month(self) -> Floats:
         """What each service costs a month at present."""
         replicas, requests = self.present[:, REPLICAS], self.requests(self.present)
         prices = self.prices.cpu_core_hour / 1000, self.prices.memory_gib_hour / 1024
-        return np.asarray(replicas * (requests @ np.array(prices)) * HOURS_A_MONTH, dtype=np.float64)
+        own = replicas * (requests @ np.array(prices)) * HOURS_A_MONTH
+        return np.asarray(own + further.month(self.declared, self.services, self.present), dtype=np.float64)
 
     def excesses(self, points: Ints) -> dict[str, Floats]:
         """Share by which each hard limit is passed, shape (candidates,), by its name."""
-        every = excesses(self.limits, points[..., REPLICAS], points[..., 1:], self.requests(points))
+        limits = points[..., CPU : MEMORY + 1]
+        every = excesses(self.limits, points[..., REPLICAS], limits, self.requests(points))
         return {name: share for name, share in every.items() if name not in self.ignored}
 
     def excess(self, points: Ints) -> Floats:
@@ -91,10 +104,32 @@ class Space:
         """The same without some hard limits, to see whether they are what binds."""
         return replace(self, ignored=self.ignored | set(names))
 
+    @property
+    def rates(self) -> tuple[further.Rate, ...]:
+        """What the twin's stations serve at, in their order."""
+        return further.rates(self.declared, self.services)
+
     def capacity(self, points: Ints) -> Capacity:
-        """What the twin is given; points: shape (candidates, services, 3)."""
+        """What the twin is given, its stations last; points: shape (candidates, services, columns)."""
         given = points.astype(np.float64)
-        return Capacity(given[..., REPLICAS], given[..., CPU] / 1000, given[..., MEMORY])
+        rows = [given[..., REPLICAS], given[..., CPU] / 1000, given[..., MEMORY]]
+        for rate in self.rates:
+            share = rate.share[points[..., rate.at, rate.column]]
+            more = given[..., rate.at, REPLICAS], share, np.full(share.shape, float(AMPLE_MIB))
+            rows = [np.concatenate((row, one[..., None]), axis=-1) for row, one in zip(rows, more, strict=True)]
+        return Capacity(*rows)
+
+    def point(self, allocation: Allocation) -> Ints:
+        """An allocation as a point, with what is declared as it is at present. Raises BadInput, as point_of()."""
+        return np.concatenate((point_of(allocation, self.services), self.present[:, EVERYWHERE:]), axis=1)
+
+    def moves_further(self, point: Ints) -> bool:
+        """Whether the point changes what neither the shadow nor a rollout sets."""
+        return not np.array_equal(point[:, EVERYWHERE:], self.present[:, EVERYWHERE:])
+
+    def covered(self, points: Ints, other: Ints) -> NDArray[np.bool_]:
+        """Whether other has as much of everything or more, shape (candidates,): what that fails, these fail."""
+        return np.asarray((points <= other).all(axis=(-2, -1)))
 
     def allocation(self, point: Ints) -> Allocation:
         """The point as a noun."""
@@ -117,7 +152,7 @@ class Space:
 
 
 def point_of(allocation: Allocation, services: Sequence[str]) -> Ints:
-    """An allocation as a point. Raises BadInput where a service has none."""
+    """The first three columns of an allocation's point. Raises BadInput where a service has none."""
     given = {one.service: one for one in allocation.services}
     missing = [name for name in services if name not in given]
     if missing:
@@ -134,9 +169,14 @@ def point_of(allocation: Allocation, services: Sequence[str]) -> Ints:
 
 
 def build_space(
-    production: Allocation, twin: Twin, safety: SafetyTable, prices: Prices, limits: Limits | None = None
+    production: Allocation,
+    twin: Twin,
+    safety: SafetyTable,
+    prices: Prices,
+    limits: Limits | None = None,
+    declared: Declared | None = None,
 ) -> Space:
-    """Ranges from the safety settings, on a grid that the present values lie on.
+    """Ranges from the safety settings, on a grid that the present values lie on; declared: further columns.
 
     What the twin can't tell stays as it is: a service that nobody calls, CPU or memory that was never seen in use.
     Raises BadInput where the settings or the hard limits leave no room.
@@ -159,17 +199,10 @@ def build_space(
     notes = _outside(present, most, services)
     fixed = _fixed(twin)
     ratio = _ratios(production, services)
-    space = Space(
-        services,
-        present,
-        np.where(fixed, present, low),
-        np.where(fixed, present, high),
-        step,
-        ratio,
-        prices,
-        notes,
-        hard,
-    )
+    corners = present, np.where(fixed, present, low), np.where(fixed, present, high), step
+    more = further.columns(declared or Declared(), services, ~fixed[:, REPLICAS])
+    present, low, high, step = (np.concatenate(pair, axis=1) for pair in zip(corners, more, strict=True))
+    space = Space(services, present, low, high, step, ratio, prices, notes, hard, declared=declared or Declared())
     _refuse_what_fits_nowhere(space)
     return space
 

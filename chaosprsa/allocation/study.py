@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from chaosprsa.allocation.dimensions import DIMENSIONS
 from chaosprsa.allocation.greedy import Found, found_at
 from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.space import Ints, Space
@@ -25,7 +26,6 @@ from chaosprsa.errors import BadInput, SourceUnreachable
 from chaosprsa.types import SearchTrial
 from chaosprsa.types.recommendation import BROKEN
 
-PARTS = ("replicas", "cpu_limit_millicores", "memory_limit_mib")
 STUDY = "chaosprsa"
 MARK = "space"
 MOST_TABLES = 40  # of Optuna's, types and indices too: workers can meet at each
@@ -54,7 +54,8 @@ class Study:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna, self._space, self._storage, self._seed = optuna, space, storage, seed
-        self._names = [f"{service}.{part}" for service in space.services for part in PARTS]
+        parts = [dimension.name for dimension in DIMENSIONS[: space.present.shape[1]]]
+        self._names = [f"{service}.{part}" for service in space.services for part in parts]
         self._distributions = self._ranges(high)
         self._directions: list[Any] = ["minimize", "minimize"] if frontier else ["minimize"]
         self._tried: list[tuple[Found, str]] = []

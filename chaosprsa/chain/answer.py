@@ -63,6 +63,7 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
         frontier=table.frontier,
         study=table.study,
         notes=notes,
+        declared=settings.declared,
     )
     workloads = cluster.workloads(study.namespace)
     answer = replace(answer, notes=(*answer.notes, *about_autoscalers(answer, workloads)))
@@ -71,7 +72,7 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
     write_document(folder / RECOMMENDATION, answer)
     write_document(folder / PLAN, plan)
     write_text(folder / EXPERIMENT, json.dumps(rollout_experiment(plan, settings), indent=1, ensure_ascii=False) + "\n")
-    for name, text in outputs(answer, workloads).items():
+    for name, text in outputs(answer, workloads, settings.declared).items():
         write_text(folder / name / FILES[name], text)
     return answer, plan
 

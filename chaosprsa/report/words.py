@@ -14,6 +14,7 @@ FIELDS = {
     AllocationField.CPU_LIMIT: "CPU limit (m)",
     AllocationField.MEMORY_REQUEST: "memory request (Mi)",
     AllocationField.MEMORY_LIMIT: "memory limit (Mi)",
+    AllocationField.BANDWIDTH: "bandwidth (Mbit/s)",
 }
 
 

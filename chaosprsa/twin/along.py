@@ -48,7 +48,7 @@ class Along:
     def __init__(self, graph: CallGraph, target: int) -> None:
         part = graph.calls - np.floor(graph.calls)
         inverse, self._chance = graph.spreads
-        overlap = graph.overlap[:, None] ** 3
+        overlap = graph.waited**3
         self._waits, self._inverse = graph.waits, inverse
         self._thirds = np.linalg.inv(np.eye(len(part)) - overlap * graph.calls)[target]
         self._skewed = overlap * part * (1.0 - part) * (1.0 - 2.0 * part)

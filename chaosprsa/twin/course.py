@@ -45,10 +45,13 @@ class Effects:
     surge: Floats
 
 
-def effects_of(issues: Sequence[SimulatedIssue], services: Sequence[str], strength: Floats) -> Effects:
+def effects_of(
+    issues: Sequence[SimulatedIssue], services: Sequence[str], strength: Floats, owners: Sequence[int] = ()
+) -> Effects:
     """Effects of issues, each with its own strength (shape (issues,)), in the faults' units.
 
-    Raises BadInput where an issue starts at a service that is not among these.
+    owners: of the stations that are the last of the services; they go and come with their owners' pods. Raises
+    BadInput where an issue starts at a service that is not among these.
     """
     shape = (len(issues), len(services))
     none, full = np.zeros(shape), np.ones(shape)
@@ -62,6 +65,8 @@ def effects_of(issues: Sequence[SimulatedIssue], services: Sequence[str], streng
         factor = float(value) / issue.strength if issue.strength else 1.0
         for also in issue.companions:  # as much stronger or weaker than predicted as the issue itself
             _set(effects, also.fault, row, services.index(also.component), also.strength * factor)
+    for share in (effects.killed, effects.lost):
+        share[:, len(services) - len(owners) :] = share[:, list(owners)]
     return effects
 
 

@@ -27,11 +27,14 @@ class Situations:
     load_share: Floats
 
     def play(self, capacity: Capacity) -> tuple[Floats, Floats]:
-        """capacity: shape (situations, services), one allocation for each. (violation (situations,), utilisation)."""
+        """capacity: shape (situations, services), one allocation for each. (violation (situations,), utilisation).
+
+        The utilisation is that of services only, not of their further stations.
+        """
         twin, slo = self.rehearsal.twin, self.rehearsal.slo
         target = twin.graph.services.index(slo.service)
         trace = simulate(twin, capacity, self.parameters, self.effects, self.course, target)
-        return judged(trace, self.course, slo).violation, trace.utilisation
+        return judged(trace, self.course, slo).violation, trace.utilisation[:, : len(twin.graph.named)]
 
 
 def draw_situations(
@@ -51,7 +54,7 @@ def draw_situations(
     return Situations(
         rehearsal=rehearsal,
         parameters=parameters,
-        effects=effects_of(issues, twin.graph.services, strength),
+        effects=effects_of(issues, twin.graph.services, strength, twin.graph.owners),
         course=standard_course(duration, load, rehearsal.phases_s, rehearsal.step_s),
         load_share=share,
     )

@@ -1,6 +1,7 @@
 """The call graph as matrices: visits, and how times, variances and errors add up along calls."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -10,12 +11,20 @@ from chaosprsa.types import Topology
 
 
 @dataclass(frozen=True, slots=True)
+class Station:
+    """What each pod of a service has of its own besides its CPU, and each request needs once. owner: its number."""
+
+    owner: int
+    kind: Literal["network", "storage"]
+
+
+@dataclass(frozen=True, slots=True)
 class CallGraph:
     """services in the topology's order.
 
     calls: shape (services, services), [caller, callee] calls a request. overlap: shape (services,), the share of its
     callees' time that a caller really waits (1 where calls follow one another, less where they run side by side).
-    order: callees before callers.
+    order: callees before callers. stations: the last rows, which are no services: what a pod has besides its CPU.
     """
 
     services: tuple[str, ...]
@@ -23,6 +32,29 @@ class CallGraph:
     calls: Floats
     overlap: Floats
     order: tuple[int, ...]
+    stations: tuple["Station", ...] = ()
+
+    @property
+    def owners(self) -> list[int]:
+        """The service in whose pods each station is."""
+        return [station.owner for station in self.stations]
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The services alone."""
+        return self.services[: len(self.services) - len(self.stations)]
+
+    @property
+    def pods(self) -> list[int]:
+        """Shape (rows,): the row of the service whose pods each row is of; a service's own."""
+        return [*range(len(self.named)), *self.owners]
+
+    @property
+    def waited(self) -> Floats:
+        """Shape (services, services): the share of a callee's time that a caller waits; all of it at a station."""
+        share = np.repeat(self.overlap[:, None], len(self.overlap), axis=1)
+        share[:, len(self.named) :] = 1.0
+        return share
 
     @property
     def visits(self) -> Floats:
@@ -34,13 +66,13 @@ class CallGraph:
     @property
     def waits(self) -> Floats:
         """Shape (services, services): own times (a row) times its transpose are the times with all callees in them."""
-        return _inverse(self.overlap[:, None] * self.calls)
+        return _inverse(self.waited * self.calls)
 
     @property
     def spreads(self) -> tuple[Floats, Floats]:
         """(inverse, chance): variances are (own + mean² chance.T) inverse.T; chance is of a call made only at times."""
         part = self.calls - np.floor(self.calls)
-        squared = self.overlap[:, None] ** 2
+        squared = self.waited**2
         return _inverse(squared * self.calls), squared * part * (1.0 - part)
 
     def failing(self, own: Floats) -> Floats:

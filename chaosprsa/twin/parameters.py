@@ -57,8 +57,8 @@ class Twin:
 
         Mirrored (antithetic) pairs keep the draws' middle where the calibration put it, however few there are.
         """
-        half = rng.standard_normal((pairs, 4, len(self.graph.services)))
-        normal = np.concatenate((np.zeros((1, *half.shape[1:])), half, -half))
+        half = rng.standard_normal((pairs, 4, len(self.graph.named)))
+        normal = np.take(np.concatenate((np.zeros((1, *half.shape[1:])), half, -half)), self.graph.pods, axis=-1)
         spread = self.spread
 
         def moved(value: Floats, sigma: Floats, part: int) -> Floats:

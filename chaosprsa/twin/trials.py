@@ -115,8 +115,8 @@ class Rehearsal:
     def _batch(self, capacity: Capacity, which: slice) -> Judged:
         candidates, worlds = len(capacity.replicas[which]), self.worlds
         rows = np.tile(np.arange(len(worlds.issue)), candidates)
-        services = self.twin.graph.services
-        effects = effects_of([self.issues[at] for at in worlds.issue], services, worlds.strength)
+        services, owners = self.twin.graph.services, self.twin.graph.owners
+        effects = effects_of([self.issues[at] for at in worlds.issue], services, worlds.strength, owners)
         course = standard_course(worlds.duration_s[rows], worlds.load_per_s[rows], self.phases_s, self.step_s)
         each = Capacity(
             *(getattr(capacity, name)[which].repeat(len(worlds.issue), axis=0) for name in Capacity.__slots__)

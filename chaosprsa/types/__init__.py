@@ -14,6 +14,7 @@ from chaosprsa.types.backtest import (
     ReliabilityBin,
 )
 from chaosprsa.types.comparison import Comparison, PolicyScore
+from chaosprsa.types.declared import Bandwidth, Declared
 from chaosprsa.types.issue import (
     Companion,
     EdgeCase,
@@ -84,10 +85,12 @@ __all__ = [
     "Allocation",
     "AllocationField",
     "Backtest",
+    "Bandwidth",
     "Binding",
     "Bounds",
     "Companion",
     "Comparison",
+    "Declared",
     "Directive",
     "Edge",
     "EdgeCase",

@@ -19,6 +19,7 @@ class AllocationField(StrEnum):
     CPU_LIMIT = "cpu_limit_millicores"
     MEMORY_REQUEST = "memory_request_mib"
     MEMORY_LIMIT = "memory_limit_mib"
+    BANDWIDTH = "bandwidth_mbit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

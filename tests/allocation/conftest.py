@@ -1,4 +1,4 @@
-"""The simulator that trials come from, as a fixture: `shop`."""
+"""The simulator that trials come from, and a small known system, as fixtures: `shop`, `made`."""
 
 import importlib.util
 import sys
@@ -9,7 +9,16 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shop():
-    name, path = "shop_simulator", Path(__file__).parents[1] / "twin" / "shop_simulator.py"
+    return _module("shop_simulator", Path(__file__).parents[1] / "twin" / "shop_simulator.py")
+
+
+@pytest.fixture(scope="session")
+def made():
+    """A system whose twin is known exactly, for what is declared of it."""
+    return _module("declared_shop", Path(__file__).with_name("declared_shop.py"))
+
+
+def _module(name, path):
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         sys.modules[name] = module = importlib.util.module_from_spec(spec)

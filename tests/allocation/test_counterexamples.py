@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chaosprsa.allocation.counterexamples import counterexamples, production_point
+from chaosprsa.allocation.space import Space, point_of
 from chaosprsa.chain.answer import rolled_back
 from chaosprsa.documents import write_document
 from chaosprsa.rollout.run import OUTCOME, set_aside
@@ -16,6 +17,7 @@ from chaosprsa.shadow import scaled
 from chaosprsa.types import (
     Allocation,
     Lineage,
+    Prices,
     Resources,
     RolloutOutcome,
     RolloutPlan,
@@ -40,13 +42,17 @@ def allocation(gateway, stock):
     )
 
 
+PRESENT = point_of(allocation(2, 2), SERVICES)
+SPACE = Space(SERVICES, PRESENT, PRESENT, PRESENT, PRESENT, np.ones((2, 2)), Prices(cpu_core_hour=1, memory_gib_hour=1))
+
+
 def outcome(small, issue, verdict=Verdict.FAILED):
     return SimpleNamespace(allocation=small, issue=SimpleNamespace(id=issue), verdict=verdict)
 
 
 def run_of(*outcomes, scale=0.5, expected=("surge", "kill")):
     return SimpleNamespace(
-        engine=SimpleNamespace(space=SimpleNamespace(services=SERVICES)),
+        engine=SimpleNamespace(space=SPACE),
         outcomes=outcomes,
         scale=scale,
         expected=lambda _point: frozenset(expected),

@@ -11,7 +11,7 @@ import yaml
 from chaosprsa.allocation.outputs import FILES, about_autoscalers, outputs
 from chaosprsa.errors import BadInput
 from chaosprsa.manifests import Workload
-from chaosprsa.types import Allocation, Resources, ServiceAllocation
+from chaosprsa.types import Allocation, AllocationField, Bandwidth, Declared, Resources, ServiceAllocation
 
 BEFORE = Resources(cpu_request_millicores=250, cpu_limit_millicores=500, memory_request_mib=128, memory_limit_mib=256)
 AFTER = replace(BEFORE, cpu_limit_millicores=1000, memory_limit_mib=1024)
@@ -108,3 +108,45 @@ def test_a_ceiling_that_is_high_enough_stays():
 def test_a_service_without_a_workload_is_refused():
     with pytest.raises(BadInput, match="web"):
         outputs(ANSWER, WORKLOADS[1:])
+
+
+WIDER = SimpleNamespace(
+    **{
+        **vars(ANSWER),
+        "directives": (
+            SimpleNamespace(target="pay", field=AllocationField.BANDWIDTH, from_=100, to=40),
+            SimpleNamespace(target="cart", field=AllocationField.BANDWIDTH, from_=20, to=60),
+        ),
+    }
+)
+LINKS = Declared(
+    bandwidths=tuple(
+        Bandwidth(
+            service=name, kib_per_request=10, now_mbit=now, min_mbit=20, max_mbit=100, step_mbit=20, mbit_month=1,
+            direction=direction,
+        )
+        for name, now, direction in (("cart", 20, "ingress"), ("pay", 100, "egress"))
+    )
+)  # fmt: skip
+
+
+def test_bandwidth_is_an_annotation_of_the_pod_template():
+    component = yaml.safe_load(outputs(WIDER, WORKLOADS, LINKS)["kustomize"])
+    patches = [yaml.safe_load(one["patch"]) for one in component["patches"]]
+    cart, pay = patches[-2:]
+    assert (cart["kind"], cart["metadata"]["name"]) == ("Deployment", "cart-v2")
+    assert cart["spec"]["template"]["metadata"]["annotations"] == {"kubernetes.io/ingress-bandwidth": "60M"}
+    assert pay["spec"]["template"]["metadata"]["annotations"] == {"kubernetes.io/egress-bandwidth": "40M"}
+
+
+def test_kubectl_gives_more_bandwidth_first_and_takes_it_last():
+    lines = outputs(WIDER, WORKLOADS, LINKS)["kubectl"].splitlines()
+    commands = [shlex.split(line) for line in lines if line.startswith("kubectl")]
+    assert commands[0][3:6] == ["patch", "deployment", "cart-v2"]
+    assert commands[-1][3:6] == ["patch", "deployment", "pay"]
+    assert '"kubernetes.io/egress-bandwidth":"40M"' in commands[-1][-1]
+
+
+def test_helm_values_say_what_they_leave_out():
+    helm = outputs(WIDER, WORKLOADS, LINKS)["helm"]
+    assert "not here, see kustomize/ or kubectl/: cart: annotation kubernetes.io/ingress-bandwidth 20M -> 60M" in helm

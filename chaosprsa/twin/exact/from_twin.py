@@ -21,14 +21,16 @@ def network_of(
     """One row of `capacity` as pods; parameters: one draw, shape (services,), the nominal ones by default.
 
     most_replicas: where a service may be scaled to, its present pods by default. quota_period_s: 0 shares a CPU limit
-    evenly as the fluid twin does, 0.1 is Linux CFS. Callers give up after the twin's timeout; a user's is left to who
-    judges the latencies. Raises InvalidNoun for a row that is not there.
+    evenly as the fluid twin does, 0.1 is Linux CFS. Stations become their pods' network and storage. Callers give up
+    after the twin's timeout; a user's is left to who judges the latencies. Raises InvalidNoun for a row that is not
+    there.
     """
     rows = len(capacity.replicas)
     require(0 <= row < rows, f"capacity: row {row} was asked for, there are {rows}, counted from 0")
     known, most = parameters or twin.nominal, most_replicas or {}
     services = []
-    for at, name in enumerate(twin.graph.services):
+    stations = _station_times(twin.graph, known, capacity, row)
+    for at, name in enumerate(twin.graph.named):
         services.append(
             Service(
                 name=name,
@@ -45,16 +47,26 @@ def network_of(
                 memory_mib=float(known.memory_mib[at]),
                 memory_per_job_mib=float(known.memory_per_job_mib[at]),
                 memory_limit_mib=float(capacity.memory_mib[row, at]),
+                network_s=stations.get((at, "network"), 0.0),
+                storage_s=stations.get((at, "storage"), 0.0),
                 calls=_calls(twin.graph, at, twin.timeout_s),
             )
         )
     return Network(services=tuple(services), entry=twin.graph.services[twin.graph.entry])
 
 
+def _station_times(graph: CallGraph, known: Parameters, capacity: Capacity, row: int) -> dict[tuple[int, str], float]:
+    """(owner, kind) -> seconds that a request takes there by itself."""
+    return {
+        (station.owner, station.kind): float(known.demand_s[at] / capacity.cores[row, at])
+        for at, station in enumerate(graph.stations, start=len(graph.named))
+    }
+
+
 def _calls(graph: CallGraph, caller: int, timeout_s: float) -> tuple[Call, ...]:
     """2.3 calls are two and one with a chance of 0.3; the less of them is waited for, the more go out side by side."""
     chances: list[tuple[str, float]] = []
-    for callee, number in zip(graph.services, graph.calls[caller].tolist(), strict=True):
+    for callee, number in zip(graph.named, graph.calls[caller, : len(graph.named)].tolist(), strict=True):
         whole = math.floor(number)
         chances += [(callee, 1.0)] * whole
         if number > whole:

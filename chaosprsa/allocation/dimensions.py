@@ -1,0 +1,89 @@
+"""What may be tried, in one table: a point of the space has a column for each row, a service each.
+
+The first three are everywhere; the others where chaosprsa.toml declares them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chaosprsa.types import AllocationField
+
+REPLICAS, CPU, MEMORY, BANDWIDTH = range(4)
+EVERYWHERE = 3  # columns of a space in which nothing more is declared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """name: in a study. held: how a reason says a value; short: what follows it. rolled_out: else its reader does.
+
+    type, unit, range, price, change: as the reference shows them; change: in place, or with a restart of the pods.
+    """
+
+    name: str
+    type: str
+    unit: str
+    range: str
+    price: str
+    change: str
+    field: AllocationField
+    held: str
+    short: str
+    applied_to: str
+    rolled_out: bool = False
+
+
+DIMENSIONS = (
+    Dimension(
+        name="replicas",
+        type="integer",
+        unit="pods",
+        range="[safety] min_replicas to max_replicas",
+        price="its requests, [prices]",
+        change="in place",
+        field=AllocationField.REPLICAS,
+        held="{} replica(s)",
+        short=" replicas",
+        applied_to="the workload's replicas, or its HPA's floor",
+        rolled_out=True,
+    ),
+    Dimension(
+        name="cpu_limit_millicores",
+        type="integer",
+        unit="millicores a pod, in steps of 50",
+        range="50 to [safety] max_cpu_limit_millicores; requests follow",
+        price="[prices] cpu_core_hour, by request",
+        change="in place",
+        field=AllocationField.CPU_LIMIT,
+        held="{}m CPU a pod",
+        short="m CPU",
+        applied_to="the container's resources",
+        rolled_out=True,
+    ),
+    Dimension(
+        name="memory_limit_mib",
+        type="integer",
+        unit="MiB a pod, in steps of 32",
+        range="1.15 x what was seen in use, to [safety] max_memory_limit_mib; requests follow",
+        price="[prices] memory_gib_hour, by request",
+        change="in place; less of it with a restart",
+        field=AllocationField.MEMORY_LIMIT,
+        held="{} MiB a pod",
+        short="Mi",
+        applied_to="the container's resources",
+        rolled_out=True,
+    ),
+    Dimension(
+        name="bandwidth_mbit",
+        type="integer",
+        unit="Mbit/s a pod, in steps of step_mbit",
+        range="[bandwidth.SERVICE] min_mbit to max_mbit",
+        price="[bandwidth.SERVICE] mbit_month",
+        change="restart",
+        field=AllocationField.BANDWIDTH,
+        held="{} Mbit/s a pod",
+        short=" Mbit/s",
+        applied_to="the pod template's annotation kubernetes.io/egress-bandwidth or ingress-bandwidth",
+    ),
+)
+RESTARTING = np.array([dimension.change == "restart" for dimension in DIMENSIONS])

@@ -1,0 +1,35 @@
+"""Tables of chaosprsa.toml that declare what else may be tried, one a service: bandwidth."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DeclaredTable(BaseModel):
+    """A table for one service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BandwidthTable(DeclaredTable):
+    """[bandwidth.SERVICE]: what its pods may send or receive, where the network plugin keeps to it."""
+
+    kib_per_request: Annotated[
+        float,
+        Field(gt=0, description="KiB that a request moves in this direction; its answer's size for egress."),
+    ]
+    now_mbit: Annotated[int, Field(ge=1, description="Mbit/s that a pod has now; no default: it is what is measured.")]
+    min_mbit: Annotated[int, Field(ge=1, description="The least to try, Mbit/s a pod.")]
+    max_mbit: Annotated[int, Field(ge=1, description="The most to try, Mbit/s a pod; what a node has for it.")]
+    mbit_month: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="What 1 Mbit/s of one pod costs a month; no default: only you know who else needs the link.",
+        ),
+    ]
+    step_mbit: Annotated[int, Field(ge=1, description="From one value to the next, Mbit/s; 10.")] = 10
+    direction: Annotated[
+        Literal["egress", "ingress"],
+        Field(description="Which annotation is meant; egress: answers are mostly larger than requests."),
+    ] = "egress"
