@@ -11,6 +11,7 @@ from chaosprsa.allocation.engine import Candidate
 from chaosprsa.allocation.explain import bindings, directives
 from chaosprsa.allocation.remedies import remedies
 from chaosprsa.allocation.run import Considered, Run
+from chaosprsa.allocation.rungs import rungs
 from chaosprsa.allocation.space import Space
 from chaosprsa.allocation.threats import USUAL, in_words
 from chaosprsa.documents import lineage, to_json
@@ -55,6 +56,7 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
         lineage=made,
         bounds=_bounds(space),
         bindings=bindings(space, engine.objective(chosen.point), chosen.point, fit.trusted),
+        rungs=rungs(run, chosen, first),
     )
 
 

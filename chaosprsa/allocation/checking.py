@@ -14,12 +14,16 @@ MOST_CHECKS = 2
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the shadow said of one candidate. refuted: it missed the SLO in an issue that it should have survived."""
+    """What the shadow said of one candidate. refuted: it missed the SLO in an issue that it should have survived.
+
+    reach: the share of the SLO, and of the way from production, that the next candidate may use after it; 1: all.
+    """
 
     outcomes: tuple[Outcome, ...]
     words: tuple[str, ...]
     passed: int
     failed: tuple[Outcome, ...]
+    reach: float = 1.0
 
     @property
     def refuted(self) -> bool:
@@ -30,13 +34,13 @@ class Checked:
         return self.passed > 0 or self.refuted
 
 
-def checked(number: int, outcomes: Sequence[Outcome], expected: frozenset[str]) -> Checked:
+def checked(number: int, outcomes: Sequence[Outcome], expected: frozenset[str], slo: Slo) -> Checked:
     """expected: ids of the issues that the candidate is meant to survive."""
     words = tuple(_words(number, outcome) for outcome in outcomes)
     failed = tuple(one for one in outcomes if one.verdict is Verdict.FAILED and one.issue.id in expected)
     passed = sum(outcome.verdict is Verdict.PASSED for outcome in outcomes)
     nothing = (f"check {number}: the shadow returned no outcome",) if not outcomes else ()
-    return Checked(tuple(outcomes), words + nothing, passed, failed)
+    return Checked(tuple(outcomes), words + nothing, passed, failed, tightened(slo, failed) if failed else 1.0)
 
 
 def _words(number: int, outcome: Outcome) -> str:

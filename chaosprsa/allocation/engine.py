@@ -11,7 +11,7 @@ from chaosprsa.allocation.binding import binding, in_the_way
 from chaosprsa.allocation.further import devices
 from chaosprsa.allocation.greedy import Found, found_at, trimmed
 from chaosprsa.allocation.load import EntryLoad
-from chaosprsa.allocation.policy import fine_tune
+from chaosprsa.allocation.policy import Tuned, fine_tune
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.scores import Objective, shares_used
 from chaosprsa.allocation.search import search, starts
@@ -66,12 +66,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """point: what to try; search, policy: how it was found. notes: what the reader must know of that."""
+    """point: what to try; search, policy: how it was found. notes: what the reader must know of that.
+
+    others: what else holds by the fluid twin, the searched one before it was tuned and the cheapest that Optuna saw.
+    looked, played: points that the fluid twin looked at, and those times the worlds that each met.
+    """
 
     point: Ints
     search: tuple[SearchTrial, ...]
     policy: PolicyResult
     notes: tuple[str, ...] = ()
+    others: tuple[Ints, ...] = ()
+    looked: int = 0
+    played: int = 0
 
 
 class Engine:
@@ -135,22 +142,44 @@ class Engine:
         refuted: tuple[Ints, ...] = (),
         latency_share: float = 1.0,
         trials: int | None = None,
+        near: Space | None = None,
     ) -> Candidate:
-        """refuted: counterexamples. latency_share: of the SLO's latency, below 1 after a counterexample."""
-        case = self.case
-        final = replace(self.final, slo=replace(case.slo, latency_ms=case.slo.latency_ms * latency_share))
+        """refuted: counterexamples. latency_share: of the SLO's latency, below 1 after a counterexample.
+
+        near: how far the search may go after one; None: as far as the limits.
+        """
+        case, space = self.case, near or self.space
+        final = self._with_room(latency_share)
         among = frozenset(issue.id for issue in (*representatives(self._faults()), self._usual))
-        coarse = Objective(self.space, replace(final, step_s=SEARCH_STEP_S), refuted, among, risk=case.risk)
+        coarse = Objective(space, replace(final, step_s=SEARCH_STEP_S), refuted, among, risk=case.risk)
         count = case.trials if trials is None else trials
         result = search(coarse, case.seed, count, storage, progress, frontier=case.frontier, name=case.study)
         progress("checking against every issue", 0.9)
-        every, best = self._held(final, refuted, result.best)
+        every, best = self._held(space, final, refuted, result.best)
         notes = result.notes if best.feasible else (*result.notes, self._why_not(every, final, refuted, best))
         progress("fine-tuning by fitted Q iteration", 0.93)
         tuned = fine_tune(every, best.point, case.load, case.seed)
-        if np.array_equal(tuned.point, best.point) or not every.hardened(tuned.point):
-            return Candidate(tuned.point, result.trials, tuned.result, notes)
-        return Candidate(best.point, result.trials, replace(tuned.result, kept=False, reason=_FINER), notes)
+        if not np.array_equal(tuned.point, best.point) and every.hardened(tuned.point):
+            tuned = Tuned(best.point, replace(tuned.result, kept=False, reason=_FINER))
+        others = (best.point, *_holding(every, result.near))
+        return Candidate(
+            tuned.point,
+            result.trials,
+            tuned.result,
+            notes,
+            tuple(point for point in others if not np.array_equal(point, tuned.point)),
+            looked=coarse.evaluated + every.evaluated,
+            played=coarse.played + every.played,
+        )
+
+    def roomier(self, point: Ints, refuted: tuple[Ints, ...], latency_share: float, near: Space) -> Found:
+        """From a point that a higher rung refuted to the cheapest nearby that holds this share of the SLO's latency."""
+        start = Found(near.clipped(point), 0.0, 0.0, np.inf)
+        return self._held(near, self._with_room(latency_share), refuted, start)[1]
+
+    def _with_room(self, latency_share: float) -> Rehearsal:
+        slo = self.case.slo
+        return replace(self.final, slo=replace(slo, latency_ms=slo.latency_ms * latency_share))
 
     def _why_not(self, every: Objective, final: Rehearsal, refuted: tuple[Ints, ...], best: Found) -> str:
         """Which limit binds, where nothing that may be tried holds the risk."""
@@ -167,13 +196,13 @@ class Engine:
         faults = tuple(issue for issue in self.survivable if issue.id != self._usual.id)
         return faults if self.survivable else self.case.issues
 
-    def _held(self, final: Rehearsal, refuted: tuple[Ints, ...], found: Found) -> tuple[Objective, Found]:
+    def _held(self, space: Space, final: Rehearsal, refuted: tuple[Ints, ...], found: Found) -> tuple[Objective, Found]:
         """Mended where finer steps, further issues, or the worlds that are hard for this very point ask for more."""
-        every = Objective(self.space, final, refuted, reference=found.point, risk=self.case.risk)
+        every = Objective(space, final, refuted, reference=found.point, risk=self.case.risk)
         for _ in range(MOST_HARDENINGS):
             found = found_at(found.point, every(found.point[None]), 0)
             if not found.feasible:
-                found = trimmed(self.space, every, swift(every, [found.point]))
+                found = trimmed(space, every, swift(every, [found.point]))
             if not every.hardened(found.point):
                 break
         return every, found
@@ -182,6 +211,11 @@ class Engine:
         case = self.case
         worlds = draw_worlds(self.twin, issues, case.load.peak_per_s, case.seed, PAIRS, Noise())
         return Rehearsal(self.twin, slo, issues, worlds, case.phases_s, step_s)
+
+
+def _holding(every: Objective, points: tuple[Ints, ...]) -> list[Ints]:
+    """Those that hold in fine steps and against every issue, too."""
+    return [point for point in points if every(point[None]).feasible[0] and not every.hardened(point)]
 
 
 _FINER = "better on the situations it was judged on, but it misses the SLO in an issue that the searched one survives"

@@ -16,7 +16,7 @@ from chaosprsa.twin import Capacity, Rehearsal, Twin
 from chaosprsa.twin.exact.from_twin import network_of
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.twin.exact.simulation import Simulation
-from chaosprsa.types import SimulatedIssue, Slo
+from chaosprsa.types import Fault, SimulatedIssue, Slo
 
 WARM_S = 15.0
 SHORTEST_S = 10.0
@@ -34,8 +34,13 @@ class ExactRung:
     seed: int
 
     def visits(self, issue: SimulatedIssue) -> float:
-        """Requests to all services in one play, without what a surge adds."""
-        return self.load_per_s * self._lasts_s(issue)[1] * float(self.twin.graph.visits.sum())
+        """Requests to all services in one play."""
+        surge = max(issue.strength, 1.0) if issue.fault is Fault.TRAFFIC_SURGE else 1.0
+        return self.load_per_s * self.seconds(issue) * float(self.twin.graph.visits.sum()) * surge
+
+    def seconds(self, issue: SimulatedIssue) -> float:
+        """How long a play lasts."""
+        return self._lasts_s(issue)[1]
 
     def shortened(self, visits: float) -> "ExactRung":
         """The same with phases so short that a play has at most so many visits, but none below SHORTEST_S."""
@@ -51,8 +56,11 @@ class ExactRung:
         durations = np.minimum(nominal.worlds.duration_s, self.phases_s[0])
         return replace(nominal, worlds=replace(nominal.worlds, duration_s=durations), phases_s=self.phases_s)
 
-    def share_used(self, capacity: Capacity, row: int, issue: SimulatedIssue, repeat: int) -> float:
-        """Share of the SLO's latency or failures that is used, whichever is more, in the worse of fault and after."""
+    def share_used(self, capacity: Capacity, issue: SimulatedIssue, repeat: int) -> float:
+        """Share of the SLO's latency or failures that is used, whichever is more, in the worse of fault and after.
+
+        capacity: one row.
+        """
         streams = np.random.SeedSequence([self.seed, zlib.crc32(issue.id.encode()), repeat]).spawn(2)
         of_arrivals, of_work = (np.random.default_rng(each) for each in streams)
         fault_end_s, end_s = self._lasts_s(issue)
@@ -60,7 +68,7 @@ class ExactRung:
         disturbances = Disturbances((placed,), self.twin.graph.named)
         seconds = np.arange(np.ceil(end_s), dtype=np.float64) + 0.5
         arrivals = arrivals_of(self.load_per_s * disturbances.surge(seconds), of_arrivals)
-        simulation = Simulation(_network(self.twin, capacity, row), arrivals, of_work)
+        simulation = Simulation(_network(self.twin, capacity), arrivals, of_work)
         _play(simulation, disturbances, end_s + self.twin.timeout_s)
         latency_s, failed = self._answers(simulation)
         bounds = np.searchsorted(arrivals, [WARM_S, fault_end_s, end_s])
@@ -84,7 +92,7 @@ class ExactRung:
         return max(slow, float(failed.mean()) / max(1 - self.slo.success_ratio, 1e-3))
 
 
-def _network(twin: Twin, capacity: Capacity, row: int) -> Network:
+def _network(twin: Twin, capacity: Capacity) -> Network:
     """Memory that nobody saw is none."""
     seen = replace(
         twin.nominal,
@@ -92,7 +100,7 @@ def _network(twin: Twin, capacity: Capacity, row: int) -> Network:
         memory_per_job_mib=np.nan_to_num(twin.nominal.memory_per_job_mib),
         demand_s=np.maximum(twin.nominal.demand_s, LEAST_DEMAND_S),
     )
-    return network_of(twin, capacity, row, seen)
+    return network_of(twin, capacity, parameters=seen)
 
 
 def _play(simulation: Simulation, disturbances: Disturbances, until_s: float) -> None:

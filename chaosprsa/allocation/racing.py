@@ -133,9 +133,7 @@ class _Field:
     def _bounds(self, rows: Floats) -> tuple[Floats, Floats]:
         """Of the means, each with its share of the error: to miss a constraint, to hold all, to be worse than one."""
         tests = (rows.shape[1] + 2 * (len(self._order) - 1)) * len(self._rules.looks)
-        sure = _t(1.0 - self._rules.error / tests, len(rows) - 1)
-        mean, half = rows.mean(axis=0), sure * rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
-        return mean - half, mean + half
+        return within(rows, 1.0 - 2.0 * self._rules.error / tests)
 
     def finished(self) -> Race:
         rows = [self._rows(at) for at in range(len(self._order))]
@@ -153,6 +151,13 @@ class _Field:
         noise = float(np.sqrt(np.mean([worst(self._rows(at)).var(ddof=1) for at in (one, other)])))
         both = self._difference(one, other)
         return bool(abs(both.mean()) < least_detectable(noise, len(both), self._rules))
+
+
+def within(rows: Floats, sure: float = 0.95) -> tuple[Floats, Floats]:
+    """Bounds of the means that hold each by itself with this probability, shape (constraints,)."""
+    mean, spread = rows.mean(axis=0), rows.std(axis=0, ddof=1)
+    half = _t((1 + sure) / 2, len(rows) - 1) * spread / np.sqrt(len(rows))
+    return mean - half, mean + half
 
 
 def worst(rows: Floats) -> Floats:

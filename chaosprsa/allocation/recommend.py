@@ -1,6 +1,7 @@
-"""Outcomes -> a recommendation: calibrate, search, fine-tune, ask the shadow, and say how sure that is.
+"""Outcomes -> a recommendation: calibrate, search, fine-tune, race on the exact twin, ask the shadow, say how sure.
 
-Order of trust: a failure in the shadow outweighs everything; then a pass there; then a twin that told held-out trials.
+Order of trust: a failure in the shadow outweighs everything; then a pass there; then a twin that told held-out trials,
+the exact one before the fluid one.
 A twin that did not is used to propose, never as evidence: without a pass in the shadow production then stays as it is.
 """
 
@@ -9,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from chaosprsa.allocation.answer import answer
-from chaosprsa.allocation.checking import MOST_CHECKS, Check, checked, tightened
+from chaosprsa.allocation.checking import MOST_CHECKS, Check, checked
 from chaosprsa.allocation.counterexamples import counterexamples
 from chaosprsa.allocation.engine import Candidate, Case, Engine
+from chaosprsa.allocation.ladder import climbed, nearer
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.run import Considered, Run
@@ -82,8 +84,10 @@ def _proposed(
     run: Run, storage: Path | str | None, check: Check | None, rolled_back: Sequence[Allocation], progress: Progress
 ) -> Candidate:
     """The first candidate; it and what came after it are in what was considered."""
-    first = run.engine.propose(storage, progress, counterexamples(run, rolled_back))
+    refuted = counterexamples(run, rolled_back)
+    first = run.engine.propose(storage, progress, refuted)
     run.notes += first.notes
+    first = climbed(run, first, refuted, progress)
     _consider(run, first, check, progress, rolled_back)
     return first
 
@@ -126,7 +130,7 @@ def _consider(
         expected = run.expected(candidate.point)
         order = engine.most_binding(candidate.point)
         ids = tuple(issue for issue in order if issue in expected) or order
-        told = checked(number, check(small, ids), expected)
+        told = checked(number, check(small, ids), expected, engine.case.slo)
         run.outcomes += told.outcomes
         run.words += told.words
         run.considered.append(Considered(candidate.point, candidate, told, run.shown(candidate.point)))
@@ -134,12 +138,16 @@ def _consider(
             return
         run.engine = Engine(engine.case, run.outcomes)
         refuted = (candidate.point, *counterexamples(run, rolled_back))
-        share = tightened(engine.case.slo, told.failed)
+        share = told.reach
         run.notes.append(
             f"candidate {number} failed in the shadow ({told.failed[0].issue.fault.value} on "
-            f"{told.failed[0].issue.component}); the next is searched to hold {share:.0%} of the SLO's latency"
+            f"{told.failed[0].issue.component}); the next is searched to hold {share:.0%} of the SLO's latency, and "
+            f"goes {share:.0%} of the way from production at most"
         )
-        candidate = run.engine.propose(None, progress, refuted, share, trials=32)
+        space = run.engine.space
+        near = nearer(space, space.present, candidate.point, share)
+        candidate = run.engine.propose(None, progress, refuted, share, trials=32, near=near)
+        candidate = climbed(run, candidate, refuted, progress)
         if any(run.engine.space.covered(candidate.point, failed) for failed in refuted):
             run.notes.append("there is nothing more generous within the limits")
             return
@@ -162,7 +170,7 @@ def _chosen(run: Run) -> tuple[Considered, Considered]:
     everyone = [*run.considered, present]
     for one in everyone:
         one.shown = run.shown(one.point)
-        one.verdicts = verdicts(space, engine.final, one.point, one.shown, trusted)
+        one.verdicts = verdicts(space, engine.final, one.point, one.shown, trusted, run.exact(one.point))
 
     def rank(one: Considered) -> tuple[float, float, float, float]:
         over, missed = engine.missed(one.point, one.verdicts.seen)

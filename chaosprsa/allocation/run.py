@@ -1,8 +1,10 @@
 """What a recommendation gathers on its way: the engine, the outcomes so far, the points considered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chaosprsa.allocation.checking import Checked
+from chaosprsa.allocation.climb import Climb
 from chaosprsa.allocation.dimensions import EVERYWHERE
 from chaosprsa.allocation.engine import Candidate, Engine
 from chaosprsa.allocation.space import Ints, point_of
@@ -24,7 +26,7 @@ class Considered:
 
 @dataclass(slots=True)
 class Run:
-    """scale: the shadow's. words: what checks showed; notes: what the reader must know."""
+    """scale: the shadow's. words: what checks showed; notes: what the reader must know. climbs: to the exact rung."""
 
     engine: Engine
     outcomes: tuple[Outcome, ...]
@@ -32,6 +34,16 @@ class Run:
     considered: list[Considered] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    climbs: list[Climb] = field(default_factory=list)
+
+    def climb_of(self, point: Ints) -> Climb | None:
+        """The last one that played a point."""
+        return next((climb for climb in reversed(self.climbs) if climb.at(point) is not None), None)
+
+    def exact(self, point: Ints) -> Mapping[str, bool]:
+        """What the exact twin told of a point for sure, by issue id."""
+        climb = self.climb_of(point)
+        return climb.survived(point) if climb else {}
 
     def shown(self, point: Ints) -> Shown:
         """What all trials so far showed of a point."""

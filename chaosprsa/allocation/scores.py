@@ -62,7 +62,8 @@ class Objective:
         reference: Ints | None = None,
         risk: Risk | None = None,
     ) -> None:
-        self.space, self.refuted, self.evaluated, self.risk = space, refuted, 0, risk or Risk()
+        self.space, self.refuted, self.risk = space, refuted, risk or Risk()
+        self.evaluated = self.played = 0  # points, and those times the worlds that each met
         self._whole = rehearsal
         at = space.clipped(space.present) if reference is None else reference
         judged = rehearsal(space.capacity(np.stack((space.high, at))))
@@ -186,14 +187,18 @@ class Objective:
 
     def used(self, points: Ints) -> Floats:
         """Shares of the SLO that are used, shape (candidates, worlds that are looked at)."""
-        self.evaluated += len(points)
+        self._counted(points)
         return shares_used(self.rehearsal(self.space.capacity(points)), self.rehearsal.slo)
 
     def __call__(self, points: Ints) -> Scores:
         """points: shape (candidates, services, columns)."""
-        self.evaluated += len(points)
+        self._counted(points)
         judged = self.rehearsal(self.space.capacity(points))
         return self.scored(points, shares_used(judged, self.rehearsal.slo), judged.potential)
+
+    def _counted(self, points: Ints) -> None:
+        self.evaluated += len(points)
+        self.played += len(points) * len(self._rows)
 
     def scored(self, points: Ints, used: Floats, rising: Floats) -> Scores:
         """Scores of points that use so much of the SLO; rising falls where a miss gets smaller."""

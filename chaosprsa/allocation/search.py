@@ -19,18 +19,20 @@ from chaosprsa.types import SearchTrial
 
 BATCH = 8
 NEAR = 1.25  # dearer ends of Optuna's are not worth a descent
+MOST_NEAR = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """best: the cheapest feasible point, or the closest where none is feasible. trials: in the order tried.
 
-    notes: what the reader must know of the storage.
+    near: the cheapest feasible of them, not much dearer. notes: what the reader must know of the storage.
     """
 
     best: Found
     trials: tuple[SearchTrial, ...]
     notes: tuple[str, ...] = ()
+    near: tuple[Ints, ...] = ()
 
 
 def search(
@@ -61,8 +63,9 @@ def search(
         progress(f"Optuna trial {done + 1} of {count}", done / max(count, 1))
         study.round(objective, min(BATCH, count - done))
     best = _polished(objective, study, best)
+    near = study.cheapest(MOST_NEAR, NEAR * best.price_month)
     study.close()
-    return SearchResult(best, study.trials, tuple(study.notes))
+    return SearchResult(best, study.trials, tuple(study.notes), near)
 
 
 def box_around(space: Space, point: Ints) -> Ints:

@@ -176,6 +176,12 @@ class Study:
         own = [found for found, source in self._tried if source == "tpe"] or [found for found, _ in self._tried]
         return min(own, key=rank)
 
+    def cheapest(self, count: int, price_month: float) -> tuple[Ints, ...]:
+        """Of the feasible that cost no more, so many."""
+        held = sorted((found for found, _ in self._tried if found.feasible), key=rank)
+        points = {found.point.tobytes(): found.point for found in held if found.price_month <= price_month}
+        return tuple(points.values())[:count]
+
     def add(self, points: Ints, scores: Scores, source: str) -> None:
         """Trials that somebody else tried; those that the study has are left out."""
         for at, point in enumerate(points):

@@ -12,15 +12,22 @@ from chaosprsa.types import Allocation, Outcome, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """By issue id. survived: None where nobody can tell; by: shadow, twin or none."""
+    """By issue id. survived: None where nobody can tell; by: shadow, exact (twin), twin (fluid) or none."""
 
     survived: Mapping[str, bool | None]
     by: Mapping[str, str]
 
     @property
     def seen(self) -> dict[str, bool]:
-        """What the shadow showed, and nothing that is known speaks against."""
-        return {issue: bool(self.survived[issue]) for issue, who in self.by.items() if who == "shadow"}
+        """What the shadow showed, and nothing that is known speaks against; and where the exact twin saw a miss.
+
+        What the exact twin saw hold, it saw as predicted only: harder worlds are left to the fluid twin.
+        """
+        return {
+            issue: bool(self.survived[issue])
+            for issue, who in self.by.items()
+            if who == "shadow" or (who == "exact" and not self.survived[issue])
+        }
 
 
 def shadow_verdicts(outcomes: Sequence[Outcome], allocation: Allocation) -> dict[str, bool]:
@@ -71,20 +78,30 @@ class Shown:
     coarse: frozenset[str]
 
 
-def verdicts(space: Space, rehearsal: Rehearsal, point: Ints, shown: Shown, trusted: bool) -> Verdicts:
-    """For every issue of the rehearsal: the shadow's word, but where a trusted twin knows why production differs."""
+def verdicts(
+    space: Space,
+    rehearsal: Rehearsal,
+    point: Ints,
+    shown: Shown,
+    trusted: bool,
+    exact: Mapping[str, bool],
+) -> Verdicts:
+    """For every issue of the rehearsal: the shadow's word, but where a trusted twin knows why production differs.
+
+    exact: what the exact twin told for sure; it goes before the fluid one.
+    """
     violation = rehearsal(space.capacity(point[None])).violation[0]
     survived: dict[str, bool | None] = {}
     by: dict[str, str] = {}
     for at, issue in enumerate(rehearsal.issues):
         own = violation[rehearsal.worlds.issue == at]  # the predicted world first
-        told = bool(own[0] <= 0)
+        told = exact.get(issue.id, bool(own[0] <= 0))
         seen = shown.passed.get(issue.id)
         doubtful = trusted and ((seen and shown.roomier and not told) or (not seen and issue.id in shown.coarse))
         if seen is not None and not doubtful:
             survived[issue.id], by[issue.id] = seen, "shadow"
         elif trusted:
-            survived[issue.id], by[issue.id] = told, "twin"
+            survived[issue.id], by[issue.id] = told, "exact" if issue.id in exact else "twin"
         else:
             survived[issue.id], by[issue.id] = None, "none"
     return Verdicts(survived, by)

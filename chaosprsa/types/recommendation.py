@@ -74,10 +74,11 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
-    """Whether one issue is survived, now and with the recommendation, and who says so (`twin` or `shadow`).
+    """Whether one issue is survived, now and with the recommendation, and who says of that so.
 
     remedy: where it is not survived with it. expected_by: why the issue is expected at all. trials: ids of the outcomes
     in which it was played.
+    evidence: `shadow`, `exact` or `twin` (the exact and the fluid one), `none`.
     """
 
     issue_id: str
@@ -135,6 +136,41 @@ class TwinFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one issue uses of the SLO (1: all of it) with one allocation, by the rung below and here.
+
+    here: the mean of so many repeats; spread: standard deviation of a repeat, None of one alone.
+    """
+
+    issue_id: str
+    below: float
+    here: float
+    spread: float | None
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One rung of the ladder that candidates climb: `fluid`, `exact` or `shadow`.
+
+    candidates: allocations looked at; plays: of one under one issue; seconds: of the system's time, in all plays.
+    measured: of the allocation that went on; difference: how many times the share used there is that of the rung below,
+    geometric mean, None with nothing to compare. least_detectable: the least difference in that share between two
+    allocations that chance doesn't hide, by A/A repeats. step: the share of the way from an allocation that is known
+    that a candidate might go after one before had missed, 1 for all of it.
+    """
+
+    fidelity: str
+    candidates: int
+    plays: int
+    seconds: float
+    measured: tuple[Measured, ...] = ()
+    difference: float | None = None
+    least_detectable: float | None = None
+    step: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
     """The answer: from which allocation to which, why, for how long, and what it survives.
 
@@ -162,3 +198,4 @@ class Recommendation:
     lineage: Lineage
     bounds: tuple[Bounds, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    rungs: tuple[Rung, ...] = ()

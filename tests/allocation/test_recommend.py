@@ -119,7 +119,7 @@ def test_the_answer_is_a_document(answer, tmp_path):
 
 def test_says_when_the_shadow_was_not_asked(answer):
     assert "not checked in the shadow" in answer.notes
-    assert {one.evidence for one in answer.survivals} == {"twin"}
+    assert {one.evidence for one in answer.survivals} == {"twin", "exact"}
 
 
 def test_a_pass_in_the_shadow_makes_it_surer(ask, outcomes, answer):
@@ -163,7 +163,7 @@ def test_two_counterexamples_leave_less_confidence_and_say_so(ask, outcomes, ans
 def test_a_shadow_that_could_not_tell_is_no_evidence(ask, outcomes, answer):
     checked = ask(check=lambda allocation, _issues: judged(outcomes, allocation, Verdict.INCONCLUSIVE))
     assert checked.confidence <= answer.confidence
-    assert {one.evidence for one in checked.survivals} == {"twin"}
+    assert {one.evidence for one in checked.survivals} == {"twin", "exact"}
     assert any("could not tell" in note for note in checked.notes)
 
 
