@@ -13,8 +13,8 @@ from typing import Annotated, Any, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaosprsa.errors import InvalidSettings
-from chaosprsa.settings_declared import BandwidthTable
-from chaosprsa.types import Bandwidth, Declared, Edge, EndpointShare, Prices, Slo, Topology
+from chaosprsa.settings_declared import BandwidthTable, StorageTable
+from chaosprsa.types import Bandwidth, Declared, Edge, EndpointShare, Prices, Slo, Storage, Topology
 
 SMALLEST = """\
   [cluster]
@@ -273,12 +273,14 @@ class Settings(Table):
     safety: SafetyTable = SafetyTable()
     allocation: AllocationTable = AllocationTable()
     bandwidth: dict[str, BandwidthTable] = {}
+    storage: dict[str, StorageTable] = {}
 
     @property
     def declared(self) -> Declared:
         """What may be tried besides replicas, CPU and memory."""
         return Declared(
-            bandwidths=tuple(Bandwidth(service=name, **table.model_dump()) for name, table in self.bandwidth.items())
+            bandwidths=tuple(Bandwidth(service=name, **dict(table)) for name, table in self.bandwidth.items()),
+            storages=tuple(Storage(service=name, **dict(table)) for name, table in self.storage.items()),
         )
 
     @property
@@ -360,6 +362,12 @@ def _check(settings: Settings, where: str) -> None:
         raise InvalidSettings(f"{where}: {error}") from None
     if strange:
         raise InvalidSettings(f"{where}: something is declared for {strange[0]}, which is not in [topology] services")
+    stateless = sorted(set(settings.storage) - set(settings.topology.stateful))
+    if stateless:
+        raise InvalidSettings(
+            f"{where}, [storage.{stateless[0]}]: only a StatefulSet's pods have volumes of their own; name it in "
+            "[topology] stateful, or remove this table"
+        )
     if settings.shadow_namespace == settings.cluster.namespace:
         raise InvalidSettings(f"{where}, [shadow]: namespace is production's own; a shadow needs its own")
 

@@ -1,8 +1,10 @@
-"""Tables of chaosprsa.toml that declare what else may be tried, one a service: bandwidth."""
+"""Tables of chaosprsa.toml that declare what else may be tried, one a service: bandwidth, storage."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from chaosprsa.types import VolumeClass
 
 
 class DeclaredTable(BaseModel):
@@ -33,3 +35,20 @@ class BandwidthTable(DeclaredTable):
         Literal["egress", "ingress"],
         Field(description="Which annotation is meant; egress: answers are mostly larger than requests."),
     ] = "egress"
+
+
+class StorageTable(DeclaredTable):
+    """[storage.SERVICE]: the volume of each pod of a StatefulSet, by VolumeAttributesClass."""
+
+    claim: Annotated[str, Field(min_length=1, description="The volume's name in volumeClaimTemplates.")]
+    operations_per_request: Annotated[
+        float, Field(gt=0, description="Reads and writes that reach the volume, for each request.")
+    ]
+    now: Annotated[str, Field(min_length=1, description="The class that the volumes have now.")]
+    classes: Annotated[
+        tuple[VolumeClass, ...],
+        Field(
+            min_length=1,
+            description="What may be tried, the slowest first: name, iops of one volume, volume_month, its price.",
+        ),
+    ]

@@ -122,3 +122,27 @@ def test_declared_bandwidth_is_read_and_written_again():
 def test_bandwidth_that_cannot_be_is_refused(service, change, message):
     with pytest.raises(InvalidSettings, match=message):
         parse_settings({**SMALLEST, "bandwidth": {service: {**LINK, **change}}}, "x")
+
+
+VOLUME = {
+    "claim": "data",
+    "operations_per_request": 3,
+    "now": "slow",
+    "classes": [
+        {"name": "slow", "iops": 500, "volume_month": 1.0},
+        {"name": "fast", "iops": 3000, "volume_month": 9.0},
+    ],
+}
+
+
+def test_declared_storage_is_read_and_written_again():
+    topology = {**SMALLEST["topology"], "stateful": ["gateway"]}
+    settings = parse_settings({**SMALLEST, "topology": topology, "storage": {"gateway": VOLUME}}, "x")
+    (volume,) = settings.declared.storages
+    assert [one.name for one in volume.classes] == ["slow", "fast"]
+    assert Settings.model_validate(tomllib.loads(render_settings(settings, {}))) == settings
+
+
+def test_only_a_statefulsets_pods_have_volumes_of_their_own():
+    with pytest.raises(InvalidSettings, match=r"\[storage.gateway\]: only a StatefulSet's pods"):
+        parse_settings({**SMALLEST, "storage": {"gateway": VOLUME}}, "x")

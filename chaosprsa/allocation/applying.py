@@ -12,7 +12,8 @@ from chaosprsa.types import AllocationField, Bandwidth, Declared, Directive, Rec
 class Change:
     """One object's. resource: as kubectl names its kind; merge: what is patched in it; words: for a reader.
 
-    grows: it gets more, so this comes before what others get less of.
+    grows: it gets more, so this comes before what others get less of. kustomized: whether it is among what Kustomize
+    builds. made_later: it is there once there are more pods.
     """
 
     api_version: str
@@ -22,6 +23,8 @@ class Change:
     merge: dict[str, Any]
     words: str
     grows: bool
+    kustomized: bool = True
+    made_later: bool = False
 
     @property
     def patch(self) -> dict[str, Any]:
@@ -32,7 +35,7 @@ class Change:
 def changes(answer: Recommendation, workloads: Sequence[Workload], declared: Declared) -> tuple[Change, ...]:
     """In the recommendation's order. Raises BadInput for a service without a workload."""
     told = {(one.target, one.field): one for one in answer.directives}
-    return tuple(_bandwidths(told, declared, workloads, answer.namespace))
+    return (*_bandwidths(told, declared, workloads, answer.namespace), *_volumes(told, declared, workloads, answer))
 
 
 def _bandwidths(
@@ -47,6 +50,34 @@ def _bandwidths(
             yield _annotated(one, directive, find_workload(workloads, one.service, namespace))
 
 
+def _volumes(
+    told: dict[tuple[str, AllocationField], Directive],
+    declared: Declared,
+    workloads: Sequence[Workload],
+    answer: Recommendation,
+) -> Iterator[Change]:
+    """A claim for each pod: those that are there, and those that more pods bring."""
+    for one in declared.storages:
+        directive = told.get((one.service, AllocationField.STORAGE))
+        if directive is None:
+            continue
+        workload = find_workload(workloads, one.service, answer.namespace)
+        names = [each.name for each in one.classes]
+        there, then = answer.now[one.service].replicas, answer.recommended[one.service].replicas
+        for ordinal in range(max(there, then)):
+            yield Change(
+                api_version="v1",
+                kind="PersistentVolumeClaim",
+                resource="pvc",
+                name=f"{one.claim}-{workload.name}-{ordinal}",
+                merge={"spec": {"volumeAttributesClassName": directive.to}},
+                words=f"{one.service}: volumeAttributesClassName {directive.from_} -> {directive.to}, pod {ordinal}",
+                grows=names.index(str(directive.to)) > names.index(str(directive.from_)) and ordinal < there,
+                kustomized=False,
+                made_later=ordinal >= there,
+            )
+
+
 def _annotated(one: Bandwidth, directive: Directive, workload: Workload) -> Change:
     annotation = f"kubernetes.io/{one.direction}-bandwidth"
     return Change(
@@ -56,5 +87,5 @@ def _annotated(one: Bandwidth, directive: Directive, workload: Workload) -> Chan
         name=workload.name,
         merge={"spec": {"template": {"metadata": {"annotations": {annotation: f"{directive.to}M"}}}}},
         words=f"{one.service}: annotation {annotation} {directive.from_}M -> {directive.to}M (its pods restart)",
-        grows=directive.to > directive.from_,
+        grows=int(directive.to) > int(directive.from_),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from chaosprsa.types import AllocationField
 
-REPLICAS, CPU, MEMORY, BANDWIDTH = range(4)
+REPLICAS, CPU, MEMORY, BANDWIDTH, STORAGE = range(5)
 EVERYWHERE = 3  # columns of a space in which nothing more is declared
 
 
@@ -84,6 +84,18 @@ DIMENSIONS = (
         held="{} Mbit/s a pod",
         short=" Mbit/s",
         applied_to="the pod template's annotation kubernetes.io/egress-bandwidth or ingress-bandwidth",
+    ),
+    Dimension(
+        name="volume_class",
+        type="choice",
+        unit="VolumeAttributesClass of each pod's volume",
+        range="[storage.SERVICE] classes",
+        price="[storage.SERVICE] volume_month of the class",
+        change="in place",
+        field=AllocationField.STORAGE,
+        held="volumes of class {}",
+        short="",
+        applied_to="volumeAttributesClassName of the pods' PersistentVolumeClaims",
     ),
 )
 RESTARTING = np.array([dimension.change == "restart" for dimension in DIMENSIONS])

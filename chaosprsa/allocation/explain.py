@@ -30,7 +30,8 @@ def directives(
             reason if trusted else f"{reason}; by a twin that is not trusted, so only the shadow's trials speak for it"
         )
         service = space.services[at]
-        moves = [(DIMENSIONS[part].field, int(space.present[at, part]), int(point[at, part]), said)]
+        before, after = (space.said(at, part, int(one[at, part])) for one in (space.present, point))
+        moves = [(DIMENSIONS[part].field, before, after, said)]
         if part in _REQUESTS and now[at, _REQUESTS[part][1]] != then[at, _REQUESTS[part][1]]:
             field, column = _REQUESTS[part]
             share = space.ratio[at, column]
@@ -39,13 +40,13 @@ def directives(
             Directive(
                 target=service,
                 field=field,
-                from_=before,
-                to=after,
+                from_=old,
+                to=new,
                 reason=why,
                 confidence=confidence,
                 lapses_at=lapses_at,
             )
-            for field, before, after, why in moves
+            for field, old, new, why in moves
         ]
     return tuple(found)
 
@@ -72,7 +73,7 @@ def _reasons(
         grows = point[at, part] > space.present[at, part]
         harm = judged.violation[row] - own  # a world that is lost anyway binds nothing
         worst = int(harm.argmax())
-        held = DIMENSIONS[part].held.format(less[row][at, part])
+        held = _held(space, less[row], at, part)
         if harm[worst] > 1e-6:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
             reasons.append(
@@ -105,7 +106,7 @@ def bindings(space: Space, objective: Objective, point: Ints, trusted: bool) -> 
         harm = np.maximum(judged.violation[row], 0.0) - np.maximum(own, 0.0)
         worst = int(harm.argmax())
         issue = rehearsal.issues[rehearsal.worlds.issue[worst]]
-        held = f"with {DIMENSIONS[part].held.format(points[row][at, part])}"
+        held = f"with {_held(space, points[row], at, part)}"
         if harm[worst] > 1e-6:
             missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
             weight, by, reason = harm[worst], issue.id, f"{held} {in_words(issue)} would put {missed}"
@@ -128,6 +129,10 @@ def _a_step_less(space: Space, point: Ints, at: int, part: int) -> Ints:
     less = point.copy()
     less[at, part] = max(point[at, part] - space.step[at, part], space.low[at, part])
     return less
+
+
+def _held(space: Space, point: Ints, at: int, part: int) -> str:
+    return DIMENSIONS[part].held.format(space.said(at, part, int(point[at, part])))
 
 
 def _missed(latency_s: float, failed: float, slo: Slo) -> str:

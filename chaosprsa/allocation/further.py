@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.allocation.dimensions import BANDWIDTH, DIMENSIONS, EVERYWHERE, REPLICAS
+from chaosprsa.allocation.dimensions import BANDWIDTH, DIMENSIONS, EVERYWHERE, REPLICAS, STORAGE
 from chaosprsa.twin.stations import Device
 from chaosprsa.types import Declared
 
@@ -31,16 +31,29 @@ def columns(declared: Declared, services: Sequence[str], known: NDArray[np.bool_
         present[cell], step[cell] = one.now_mbit, one.step_mbit
         low[cell] = one.now_mbit - (one.now_mbit - one.min_mbit) // one.step_mbit * one.step_mbit
         high[cell] = one.now_mbit + (one.max_mbit - one.now_mbit) // one.step_mbit * one.step_mbit
+    for volume in declared.storages:
+        cell = services.index(volume.service), STORAGE - EVERYWHERE
+        present[cell], high[cell] = volume.at, len(volume.classes) - 1
     unknown = ~known[:, None]
     return present, np.where(unknown, present, low), np.where(unknown, present, high), step
 
 
 def devices(declared: Declared) -> tuple[Device, ...]:
     """The stations that the twin gets."""
-    return tuple(
+    links = (
         Device(service=one.service, kind="network", seconds=one.seconds, share=one.now_mbit / one.max_mbit)
         for one in declared.bandwidths
     )
+    volumes = (
+        Device(
+            service=one.service,
+            kind="storage",
+            seconds=one.operations_per_request / one.most_iops,
+            share=one.classes[one.at].iops / one.most_iops,
+        )
+        for one in declared.storages
+    )
+    return (*links, *volumes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +67,15 @@ class Rate:
 
 def rates(declared: Declared, services: Sequence[str]) -> tuple[Rate, ...]:
     """One for each device, in their order."""
-    return tuple(
+    links = (
         Rate(services.index(one.service), BANDWIDTH, np.arange(one.max_mbit + 1) / one.max_mbit)
         for one in declared.bandwidths
     )
+    volumes = (
+        Rate(services.index(one.service), STORAGE, np.array([each.iops for each in one.classes]) / one.most_iops)
+        for one in declared.storages
+    )
+    return (*links, *volumes)
 
 
 def month(declared: Declared, services: Sequence[str], points: Ints) -> Floats:
@@ -66,4 +84,15 @@ def month(declared: Declared, services: Sequence[str], points: Ints) -> Floats:
     for one in declared.bandwidths:
         at = services.index(one.service)
         cost[..., at] += points[..., at, REPLICAS] * points[..., at, BANDWIDTH] * one.mbit_month
+    for volume in declared.storages:
+        at = services.index(volume.service)
+        price = np.array([each.volume_month for each in volume.classes])
+        cost[..., at] += points[..., at, REPLICAS] * price[points[..., at, STORAGE]]
     return cost
+
+
+def said(declared: Declared, service: str, column: int, value: int) -> int | str:
+    """A column's value as others know it: a class by its name."""
+    if column != STORAGE:
+        return value
+    return next(one.classes[value].name for one in declared.storages if one.service == service)

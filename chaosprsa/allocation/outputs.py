@@ -49,6 +49,7 @@ def outputs(answer: Recommendation, workloads: Sequence[Workload], declared: Dec
     return {
         "kustomize": head
         + "# components: [this folder], in an overlay's kustomization.yaml\n"
+        + "".join(f"# not here, see kubectl/: {change.words}\n" for change in further if not change.kustomized)
         + _yaml(_component(moves, further)),
         "helm": head
         + "# helm upgrade --reuse-values -f this file; a chart a service, keys as helm create writes them\n"
@@ -84,7 +85,10 @@ def _yaml(values: Any) -> str:
 
 
 def _component(moves: Sequence[_Move], further: Sequence[Change]) -> dict[str, Any]:
-    every = [*(patch for move in moves for patch in _patches(move)), *(change.patch for change in further)]
+    every = [
+        *(patch for move in moves for patch in _patches(move)),
+        *(change.patch for change in further if change.kustomized),
+    ]
     patches = [{"patch": _yaml(patch)} for patch in every]
     return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}
 
@@ -109,7 +113,9 @@ def _values(move: _Move) -> dict[str, Any]:
 
 def _commands(namespace: str, moves: Sequence[_Move], further: Sequence[Change]) -> Iterator[str]:
     """What is declared goes first where it grows, so that it is there before pods go, and last where it shrinks."""
-    yield from (_patch_command(namespace, change) for change in further if change.grows)
+    for change in further:
+        if change.grows:
+            yield from _patch_commands(namespace, change)
     for move in moves:
         workload, bounds = move.workload, move.bounds
         target = shlex.quote(f"{workload.kind.lower()}/{workload.name}")
@@ -126,10 +132,14 @@ def _commands(namespace: str, moves: Sequence[_Move], further: Sequence[Change])
             yield f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {shlex.quote(patch)}"
         elif move.before.replicas != move.after.replicas:
             yield f"{kubectl} scale {target} --replicas={move.after.replicas}"
-    yield from (_patch_command(namespace, change) for change in further if not change.grows)
+    for change in further:
+        if not change.grows:
+            yield from _patch_commands(namespace, change)
 
 
-def _patch_command(namespace: str, change: Change) -> str:
-    named = f"{change.resource} {shlex.quote(change.name)}"
+def _patch_commands(namespace: str, change: Change) -> Iterator[str]:
+    kubectl, name = f"kubectl -n {shlex.quote(namespace)}", shlex.quote(change.name)
     patch = shlex.quote(json.dumps(change.merge, separators=(",", ":")))
-    return f"kubectl -n {shlex.quote(namespace)} patch {named} --type merge -p {patch}"
+    if change.made_later:
+        yield f"{kubectl} wait --for=create {change.resource}/{name} --timeout=300s"
+    yield f"{kubectl} patch {change.resource} {name} --type merge -p {patch}"

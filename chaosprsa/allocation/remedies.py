@@ -101,7 +101,7 @@ def moved(space: Space, before: Ints, after: Ints) -> str:
     told = []
     for at, service in enumerate(space.services):
         parts = [
-            f"{before[at, part]} -> {after[at, part]}{dimension.short}"
+            " -> ".join(str(space.said(at, part, int(point[at, part]))) for point in (before, after)) + dimension.short
             for part, dimension in enumerate(DIMENSIONS[: before.shape[1]])
             if before[at, part] != after[at, part]
         ]

@@ -123,6 +123,10 @@ class Space:
         """An allocation as a point, with what is declared as it is at present. Raises BadInput, as point_of()."""
         return np.concatenate((point_of(allocation, self.services), self.present[:, EVERYWHERE:]), axis=1)
 
+    def said(self, at: int, column: int, value: int) -> int | str:
+        """A column's value of a service as others know it: a number, or a class's name."""
+        return further.said(self.declared, self.services[at], column, value)
+
     def moves_further(self, point: Ints) -> bool:
         """Whether the point changes what neither the shadow nor a rollout sets."""
         return not np.array_equal(point[:, EVERYWHERE:], self.present[:, EVERYWHERE:])

@@ -15,6 +15,7 @@ FIELDS = {
     AllocationField.MEMORY_REQUEST: "memory request (Mi)",
     AllocationField.MEMORY_LIMIT: "memory limit (Mi)",
     AllocationField.BANDWIDTH: "bandwidth (Mbit/s)",
+    AllocationField.STORAGE: "volume class",
 }
 
 

@@ -14,7 +14,7 @@ from chaosprsa.types.backtest import (
     ReliabilityBin,
 )
 from chaosprsa.types.comparison import Comparison, PolicyScore
-from chaosprsa.types.declared import Bandwidth, Declared
+from chaosprsa.types.declared import Bandwidth, Declared, Storage, VolumeClass
 from chaosprsa.types.issue import (
     Companion,
     EdgeCase,
@@ -135,12 +135,14 @@ __all__ = [
     "Severity",
     "SimulatedIssue",
     "Slo",
+    "Storage",
     "Study",
     "StudyItem",
     "Survival",
     "Topology",
     "TwinFit",
     "Verdict",
+    "VolumeClass",
     "Weakness",
     "Weaknesses",
     "Window",

@@ -20,6 +20,7 @@ class AllocationField(StrEnum):
     MEMORY_REQUEST = "memory_request_mib"
     MEMORY_LIMIT = "memory_limit_mib"
     BANDWIDTH = "bandwidth_mbit"
+    STORAGE = "volume_attributes_class"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class Directive:
 
     target: str
     field: AllocationField
-    from_: int
-    to: int
+    from_: int | str
+    to: int | str
     reason: str
     confidence: float
     lapses_at: datetime

@@ -11,7 +11,16 @@ import yaml
 from chaosprsa.allocation.outputs import FILES, about_autoscalers, outputs
 from chaosprsa.errors import BadInput
 from chaosprsa.manifests import Workload
-from chaosprsa.types import Allocation, AllocationField, Bandwidth, Declared, Resources, ServiceAllocation
+from chaosprsa.types import (
+    Allocation,
+    AllocationField,
+    Bandwidth,
+    Declared,
+    Resources,
+    ServiceAllocation,
+    Storage,
+    VolumeClass,
+)
 
 BEFORE = Resources(cpu_request_millicores=250, cpu_limit_millicores=500, memory_request_mib=128, memory_limit_mib=256)
 AFTER = replace(BEFORE, cpu_limit_millicores=1000, memory_limit_mib=1024)
@@ -150,3 +159,26 @@ def test_kubectl_gives_more_bandwidth_first_and_takes_it_last():
 def test_helm_values_say_what_they_leave_out():
     helm = outputs(WIDER, WORKLOADS, LINKS)["helm"]
     assert "not here, see kustomize/ or kubectl/: cart: annotation kubernetes.io/ingress-bandwidth 20M -> 60M" in helm
+
+
+def test_volumes_that_are_there_are_patched_by_kubectl_and_those_of_more_pods_once_they_are():
+    classes = (VolumeClass(name="slow", iops=100, volume_month=1), VolumeClass(name="fast", iops=900, volume_month=2))
+    volume = Storage(service="store", claim="data", operations_per_request=1, now="slow", classes=classes)
+    told = SimpleNamespace(target="store", field=AllocationField.STORAGE, from_="slow", to="fast")
+    grown = given(web=(2, BEFORE), cart=(2, BEFORE), store=(2, BEFORE), pay=(2, BEFORE))
+    answer = SimpleNamespace(**{**vars(ANSWER), "recommended": grown, "directives": (told,)})
+    texts = outputs(answer, WORKLOADS, Declared(storages=(volume,)))
+    commands = [shlex.split(line)[3:] for line in texts["kubectl"].splitlines() if line.startswith("kubectl")]
+    assert [command[:3] for command in commands] == [
+        ["patch", "pvc", "data-store-0"],
+        ["scale", "statefulset/store", "--replicas=2"],
+        ["wait", "--for=create", "pvc/data-store-1"],
+        ["patch", "pvc", "data-store-1"],
+    ]
+    assert commands[0][-1] == '{"spec":{"volumeAttributesClassName":"fast"}}'
+    assert "not here, see kubectl/: store: volumeAttributesClassName slow -> fast, pod 0" in texts["kustomize"]
+    assert all(yaml.safe_load(one["patch"])["kind"] != "PersistentVolumeClaim" for one in patches_of(texts))
+
+
+def patches_of(texts):
+    return yaml.safe_load(texts["kustomize"])["patches"]
