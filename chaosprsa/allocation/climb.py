@@ -10,6 +10,7 @@ from chaosprsa.allocation.exact_rung import ExactRung
 from chaosprsa.allocation.racing import Race, Rules, least_detectable, race, within, worst
 from chaosprsa.allocation.scores import shares_used
 from chaosprsa.allocation.space import Floats, Ints
+from chaosprsa.allocation.threats import in_words
 from chaosprsa.types import Measured, SimulatedIssue
 
 MOST_ISSUES = 4
@@ -46,6 +47,7 @@ class Told:
         return tuple(
             Measured(
                 issue_id=issue.id,
+                what=in_words(issue),
                 below=round(float(self.below[at]), 4),
                 here=round(float(mean[at]), 4),
                 spread=round(float(spread[at]), 4),

@@ -16,11 +16,10 @@ from chaosprsa.types import Remedy
 
 MOST_SEARCHED = 12  # the likeliest: each is a search of its own
 _NOT_SEARCHED = Remedy(allocation=None, cost_month=None, words="not looked for: less likely than those that were")
-_SHADOW_ALONE = Remedy(
-    allocation=None,
-    cost_month=None,
-    words="not known: only the shadow's trial misses it, the twin expects it to be survived already",
-)
+_BY_OTHERS = {
+    "shadow": "only the shadow's trial misses it, the twin expects it to be survived already",
+    "exact": "only the exact twin misses it, the fluid one, which searches, expects it to be survived already",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def remedies(engine: Engine, point: Ints, verdicts: Verdicts) -> Mapping[str, Re
     allowed = max(float(objective(point[None]).violation[0]), 0.0)
     found = {issue.id: _NOT_SEARCHED for issue in lost}
     for issue in sorted(lost, key=lambda one: (-one.probability, one.id))[:MOST_SEARCHED]:
-        found[issue.id] = _remedy(Must(objective, engine.predicted(issue.id), allowed), point)
+        found[issue.id] = _remedy(Must(objective, engine.predicted(issue.id), allowed), point, verdicts.by[issue.id])
     return found if engine.twin.fit.trusted else {issue: _doubted(one) for issue, one in found.items()}
 
 
@@ -61,10 +60,11 @@ def _doubted(remedy: Remedy) -> Remedy:
     return replace(remedy, words=f"{remedy.words}; by a twin that is not trusted")
 
 
-def _remedy(must: Must, point: Ints) -> Remedy:
+def _remedy(must: Must, point: Ints, by: str) -> Remedy:
+    """by: who says that it isn't survived."""
     space = must.objective.space
     if _survived(must, space, point):
-        return _SHADOW_ALONE
+        return Remedy(allocation=None, cost_month=None, words=f"not known: {_BY_OTHERS[by]}")
     if not _survived(must, space, space.high):
         return Remedy(allocation=None, cost_month=None, words="nothing within [safety]'s limits survives it")
     best = cheapest(must, point)

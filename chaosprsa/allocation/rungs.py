@@ -10,6 +10,7 @@ from chaosprsa.allocation.exact_rung import ExactRung
 from chaosprsa.allocation.racing import Rules, least_detectable
 from chaosprsa.allocation.run import Considered, Run
 from chaosprsa.allocation.space import point_of
+from chaosprsa.allocation.threats import in_words
 from chaosprsa.twin.course import LONGEST_S
 from chaosprsa.types import Measured, Outcome, Phase, Rung, Slo, Verdict
 
@@ -91,7 +92,12 @@ def _beside(engine: Engine, outcomes: Sequence[Outcome]) -> Iterator[Measured]:
         capacity = engine.space.capacity(point[None])
         below = np.mean([rung.share_used(capacity, outcome.issue, repeat) for repeat in range(REPEATS)])
         yield Measured(
-            issue_id=outcome.issue.id, below=round(float(below), 4), here=round(used, 4), spread=None, repeats=1
+            issue_id=outcome.issue.id,
+            what=in_words(outcome.issue),
+            below=round(float(below), 4),
+            here=round(used, 4),
+            spread=None,
+            repeats=1,
         )
 
 

@@ -1,7 +1,9 @@
 """A recommendation as text for a terminal: the table, and what binds each service."""
 
+from collections.abc import Iterator, Sequence
+
 from chaosprsa.cli.text import allocation, chance, table
-from chaosprsa.types import Bounds, Prices, Recommendation, Survival
+from chaosprsa.types import Bounds, Prices, Recommendation, Rung, Survival
 
 
 def recommendation_table(answer: Recommendation, prices: Prices) -> str:
@@ -35,10 +37,21 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
             f"{_lived(survival.recommended)} with it ({survival.evidence}){remedy(survival, answer.currency)}"
             for survival in answer.survivals
         ),
+        *rungs(answer.rungs),
         f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC",
         *(f"note      {note}" for note in answer.notes),
     ]
     return "\n".join(lines)
+
+
+def rungs(climbed: Sequence[Rung]) -> Iterator[str]:
+    """A line each: what was looked at there, and how far it was from the rung below."""
+    for rung in climbed:
+        looked = f"{rung.candidates} candidates, {rung.plays} plays, {rung.seconds / 3600:.1f} h of the system's time"
+        apart = "" if rung.difference is None else f"; uses x{rung.difference:.2f} of what the rung below said"
+        least = "" if rung.least_detectable is None else f"; less than {rung.least_detectable:.1%} of the SLO is chance"
+        step = "" if rung.step == 1.0 else f"; after a miss {rung.step:.0%} of the way at most"
+        yield f"{rung.fidelity:<9} {looked}{apart}{least}{step}"
 
 
 def remedy(survival: Survival, currency: str) -> str:

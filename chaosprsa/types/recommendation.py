@@ -140,10 +140,12 @@ class TwinFit:
 class Measured:
     """What one issue uses of the SLO (1: all of it) with one allocation, by the rung below and here.
 
-    here: the mean of so many repeats; spread: standard deviation of a repeat, None of one alone.
+    what: the issue in words. here: the mean of so many repeats; spread: standard deviation of a repeat, None of one
+    alone.
     """
 
     issue_id: str
+    what: str
     below: float
     here: float
     spread: float | None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chaosprsa.cli.recommended import bounds, remedy
+from chaosprsa.cli.recommended import bounds, remedy, rungs
 from chaosprsa.cli.text import chance, issues_table
 from chaosprsa.types import (
     Allocation,
@@ -17,6 +17,7 @@ from chaosprsa.types import (
     Lineage,
     Remedy,
     Resources,
+    Rung,
     ServiceAllocation,
     Severity,
     SimulatedIssue,
@@ -98,3 +99,18 @@ LOST = Survival(
 )
 def test_what_surviving_would_cost_is_said_where_it_is_known(found, said):
     assert remedy(replace(LOST, remedy=found), "USD") == said
+
+
+def test_a_rung_says_how_far_it_was_from_the_one_below_and_what_is_chance():
+    fluid = Rung(fidelity="fluid", candidates=900, plays=40_000, seconds=7_200_000.0)
+    exact = Rung(
+        fidelity="exact", candidates=3, plays=60, seconds=3600.0, difference=1.08, least_detectable=0.042, step=0.7
+    )
+    first, second = rungs([fluid, exact])
+    assert first == "fluid     900 candidates, 40000 plays, 2000.0 h of the system's time"
+    assert second.split("; ") == [
+        "exact     3 candidates, 60 plays, 1.0 h of the system's time",
+        "uses x1.08 of what the rung below said",
+        "less than 4.2% of the SLO is chance",
+        "after a miss 70% of the way at most",
+    ]

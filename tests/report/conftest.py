@@ -18,6 +18,7 @@ from chaosprsa.types import (
     Interval,
     LoadStatistics,
     LoadTimeline,
+    Measured,
     Outcome,
     Phase,
     PhaseObservation,
@@ -27,6 +28,7 @@ from chaosprsa.types import (
     RolloutOutcome,
     RolloutPlan,
     RolloutStep,
+    Rung,
     SearchTrial,
     ServiceAllocation,
     ServiceChange,
@@ -293,6 +295,28 @@ def make_recommendation(**changes):
         "confidence": 0.82,
         "notes": ("memory was left as it is: no trial came near a memory limit",),
         "lineage": lineage("recommendation", "invented", [outcome.lineage for outcome in outcomes]),
+        "rungs": (
+            Rung(fidelity="fluid", candidates=2140, plays=96_000, seconds=1.7e7),
+            Rung(
+                fidelity="exact",
+                candidates=3,
+                plays=60,
+                seconds=4500.0,
+                measured=(
+                    Measured(
+                        issue_id=outcomes[0].issue.id,
+                        what="pod-kill on checkout",
+                        below=0.83,
+                        here=0.871,
+                        spread=0.024,
+                        repeats=5,
+                    ),
+                ),
+                difference=1.049,
+                least_detectable=0.043,
+                step=0.71,
+            ),
+        ),
     }
     return Recommendation(**{**values, **changes})
 
