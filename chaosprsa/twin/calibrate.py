@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from chaosprsa.errors import BadInput
+from chaosprsa.twin.calls import measured_calls
+from chaosprsa.twin.concurrency import usable_cores
+from chaosprsa.twin.evidence import cost_of_requests, spread_of_starts
 from chaosprsa.twin.fit import leave_one_out
 from chaosprsa.twin.graph import CallGraph, call_graph
 from chaosprsa.twin.observed import ENOUGH_REQUESTS, Observed, observed, usable
 from chaosprsa.twin.parameters import Parameters, Spread, Twin
 from chaosprsa.twin.queueing import Floats, sojourn_s
 from chaosprsa.twin.replay import spread_of_work
-from chaosprsa.twin.robust import median_and_spread, rising_line
+from chaosprsa.twin.robust import SURE, median_and_spread, rising_line
 from chaosprsa.types import Fault, Outcome, Phase, Slo, Topology, TwinFit
 
 GUESSED_DEMAND_S = 0.005
@@ -43,48 +46,30 @@ def fitted(outcomes: Sequence[Outcome], topology: Topology, slo: Slo, timeout_s:
 
 def implied(seen: Observed, topology: Topology, start: tuple[Floats, Floats], timeout_s: float) -> Twin:
     """The twin that these rows imply, not judged. start: pods' start delays and how sure, shape (services,) each."""
-    graph = _measured_calls(call_graph(topology), seen)
-    demand, demand_spread, loose, notes = _demand(seen, topology.services)
+    graph, visits_spread, notes = measured_calls(call_graph(topology), seen)
+    demand, demand_spread, idle, loose = _demand(seen, topology.services)
+    notes += tuple(f"{name}: no CPU use with enough requests was seen; it is left as it is" for name in loose)
     graph, wait, wait_spread = _waits(graph, seen, demand)
     memory, per_job, memory_spread = _memory(seen)
     nominal = Parameters(demand, wait, memory, per_job, start[0], _own_failures(graph, seen))
-    spread = Spread(demand_spread, wait_spread, memory_spread, start[1])
-    return Twin(graph, nominal, spread, 1.0, timeout_s, _UNJUDGED, notes, loose)
+    spread = Spread(demand_spread, wait_spread, memory_spread, start[1], visits_spread)
+    most, about_workers = usable_cores(graph, seen, demand, wait)
+    notes += about_workers
+    return Twin(graph, nominal, spread, 1.0, timeout_s, _UNJUDGED, notes, loose, idle, most)
 
 
-def _measured_calls(graph: CallGraph, seen: Observed) -> CallGraph:
-    """Calls scaled so that visits are those measured before any fault; unmeasured services keep the topology's."""
-    rate, quiet = seen.rate, seen.quiet
-    visits = graph.visits.copy()
-    visits[graph.entry] = 1.0
-    calls = graph.calls.copy()
-    for at in reversed(graph.order):
-        expected = float(visits @ calls[:, at])
-        if at == graph.entry or expected <= 0:
-            continue
-        usable_rows = quiet & (np.nan_to_num(rate[:, graph.entry]) > 0)
-        ratios = rate[usable_rows, at] / rate[usable_rows, graph.entry]
-        middle, _ = median_and_spread(ratios, seen.requests[usable_rows, graph.entry])
-        visits[at] = middle if np.isfinite(middle) else expected
-        calls[:, at] *= visits[at] / expected
-    return replace(graph, calls=calls)
-
-
-def _demand(seen: Observed, services: Sequence[str]) -> tuple[Floats, Floats, tuple[str, ...], tuple[str, ...]]:
-    """Core-seconds a request, how sure, who had to be guessed, and notes."""
+def _demand(seen: Observed, services: Sequence[str]) -> tuple[Floats, Floats, Floats, tuple[str, ...]]:
+    """Core-seconds a request and how sure, cores of an idle pod, and who had to be guessed."""
     demand, spread = np.full(len(services), GUESSED_DEMAND_S), np.full(len(services), GUESSED_SPREAD)
-    loose, notes = [], []
+    idle, loose = np.zeros(len(services)), []
     for at, name in enumerate(services):
-        enough = seen.requests[:, at] >= ENOUGH_REQUESTS
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.where(enough, seen.cpu_cores[:, at] / seen.rate[:, at], np.nan)
-        middle, sure = median_and_spread(ratios, seen.requests[:, at])
-        if np.isfinite(middle):
-            demand[at], spread[at] = middle, sure
-        else:
+        enough = np.where(seen.requests[:, at] >= ENOUGH_REQUESTS, seen.length_s, 0.0)
+        cost = cost_of_requests(seen.cpu_cores[:, at], seen.rate[:, at], seen.ready[:, at], enough)
+        if cost is None:
             loose.append(name)
-            notes.append(f"{name}: no CPU use with enough requests was seen; it is left as it is")
-    return demand, spread, tuple(loose), tuple(notes)
+            continue
+        demand[at], spread[at], idle[at] = cost.demand_s, float(np.hypot(cost.spread, SURE)), cost.idle_cores
+    return demand, spread, idle, tuple(loose)
 
 
 def _waits(graph: CallGraph, seen: Observed, demand: Floats) -> tuple[CallGraph, Floats, Floats]:
@@ -131,8 +116,9 @@ def _start_delays(outcomes: Sequence[Outcome], services: Sequence[str]) -> tuple
     everywhere = [delay for delays in found.values() for delay in delays]
     usual = float(np.median(everywhere)) if everywhere else GUESSED_START_S
     delays = np.array([np.median(found.get(at, [usual])) for at in range(len(services))])
-    spread = np.array([0.2 if at in found else GUESSED_SPREAD for at in range(len(services))])
-    return delays, spread
+    elsewhere = max(spread_of_starts(np.array(everywhere)), GUESSED_SPREAD) if everywhere else GUESSED_SPREAD
+    spread = [spread_of_starts(np.array(found[at])) if at in found else elsewhere for at in range(len(services))]
+    return delays, np.array(spread)
 
 
 def _away_s(outcome: Outcome) -> float | None:

@@ -11,7 +11,7 @@ Not modelled: contention between pods of one node, retries, work wasted on reque
 pause of a crash loop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class Fluid:
         self._graph: CallGraph = twin.graph
         self._target = twin.graph.entry if target is None else target
         self._twin, self._course = twin, course
-        self._capacity = Capacity(*_rows(capacity, Capacity.__slots__))
+        self._capacity = self._usable(capacity)
         self._parameters = Parameters(*_rows(parameters, Parameters.__slots__))
         self._effects = Effects(*_rows(effects, Effects.__slots__))
         self._along = Along(twin.graph, self._target)
@@ -139,8 +139,11 @@ class Fluid:
 
     def allot(self, capacity: Capacity, effects: Effects) -> None:
         """What holds from the next step on, for who scales while it runs; pods that start or die are then theirs."""
-        self._capacity = Capacity(*_rows(capacity, Capacity.__slots__))
+        self._capacity = self._usable(capacity)
         self._effects = Effects(*_rows(effects, Effects.__slots__))
+
+    def _usable(self, capacity: Capacity) -> Capacity:
+        return Capacity(*_rows(replace(capacity, cores=self._twin.usable(capacity.cores)), Capacity.__slots__))
 
     def _steady(self) -> _State:
         """As it is after a long time without a fault, or near saturation where there is no such state."""

@@ -1,20 +1,24 @@
 """Outcomes as arrays: one row a phase of a trial, one column a service; NaN where a series was missing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from chaosprsa.errors import BadInput
 from chaosprsa.twin.queueing import Floats
-from chaosprsa.types import Outcome, Phase, PhaseObservation, Topology, Verdict
+from chaosprsa.types import Fault, Outcome, Phase, PhaseObservation, Topology, Verdict
 
 ENOUGH_REQUESTS = 20  # below, a mean over a phase says little
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Shape (rows, services) where not said otherwise. phase: (rows,); length_s: (rows,)."""
+    """Shape (rows, services) where not said otherwise. phase: (rows,); length_s: (rows,).
+
+    edge_rate: (rows, callers, callees), calls a second where they are counted at the caller; None where nowhere.
+    hit: for each row the services that its fault acts on; empty: there was none.
+    """
 
     phase: tuple[Phase, ...]
     length_s: Floats
@@ -25,6 +29,16 @@ class Observed:
     memory_mib: Floats
     ready: Floats
     limit_cores: Floats
+    edge_rate: Floats | None = None
+    hit: tuple[frozenset[int], ...] = ()
+
+    @property
+    def struck(self) -> np.ndarray:
+        """Shape (rows, services): where a fault acts itself, so that its slowness is no queue."""
+        table = np.zeros(self.rate.shape, dtype=bool)
+        for row, services in enumerate(self.hit):
+            table[row, list(services)] = True
+        return table
 
     @property
     def quiet(self) -> np.ndarray:
@@ -77,7 +91,17 @@ def observed(outcomes: Sequence[Outcome], topology: Topology) -> Observed:
     rows = [(outcome, phase) for outcome in outcomes for phase in outcome.phases]
     table = np.stack([_row(outcome, phase, topology.services) for outcome, phase in rows])
     length_s = np.array([phase.end_s - phase.start_s for _, phase in rows])
-    return Observed(tuple(phase.phase for _, phase in rows), length_s, *np.moveaxis(table, 2, 0))
+    phases = tuple(phase.phase for _, phase in rows)
+    hit = tuple(_hit(outcome, phase, topology.services) for outcome, phase in rows)
+    return replace(Observed(phases, length_s, *np.moveaxis(table, 2, 0)), hit=hit)
+
+
+def _hit(outcome: Outcome, phase: PhaseObservation, services: Sequence[str]) -> frozenset[int]:
+    """The services' numbers."""
+    issue = outcome.issue
+    acting = [(issue.component, issue.fault), *((also.component, also.fault) for also in issue.companions)]
+    struck = {component for component, fault in acting if fault is not Fault.TRAFFIC_SURGE}
+    return frozenset(at for at, name in enumerate(services) if name in struck and phase.phase is not Phase.BEFORE)
 
 
 def _row(outcome: Outcome, phase: PhaseObservation, services: Sequence[str]) -> Floats:

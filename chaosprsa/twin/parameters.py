@@ -1,12 +1,14 @@
 """What the twin knows of each service, how sure it is, and draws of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from chaosprsa.twin.graph import CallGraph
 from chaosprsa.twin.queueing import Floats
 from chaosprsa.types import TwinFit
+
+_MOST_IDLE = 0.9  # of a limit: a pod with less still serves, slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,16 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard deviations of the parameters' logarithms, shape (services,): how sure the calibration is."""
+    """Standard deviations of the parameters' logarithms, shape (services,): how sure the calibration is.
+
+    visits: of the requests a service sees for one at the entry.
+    """
 
     demand: Floats
     wait: Floats
     memory: Floats
     start_delay: Floats
+    visits: Floats = field(default_factory=lambda: np.zeros(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class Twin:
     """The calibrated system. work_cv2: squared coefficient of variation of a request's work and wait.
 
     timeout_s: callers give up after this. loose: services with too few observations, whose values are guesses.
+    idle_cores: what a pod uses without requests; most_cores: what its requests can use at once, whatever its limit
+    (threads, workers); shape (services,), None: nothing, and all.
     """
 
     graph: CallGraph
@@ -51,13 +59,23 @@ class Twin:
     fit: TwinFit
     notes: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
+    idle_cores: Floats | None = None
+    most_cores: Floats | None = None
+
+    def usable(self, cores: Floats) -> Floats:
+        """What is left for requests of pods' CPU limits; shape (..., services)."""
+        idle = 0.0 if self.idle_cores is None else np.minimum(self.idle_cores, _MOST_IDLE * cores)
+        left = np.asarray(cores - idle, dtype=np.float64)
+        return left if self.most_cores is None else np.minimum(left, self.most_cores)
 
     def drawn(self, rng: np.random.Generator, pairs: int) -> Parameters:
         """1 + 2 pairs draws, shape (draws, services): the nominal values first, then mirrored pairs around them.
 
-        Mirrored (antithetic) pairs keep the draws' middle where the calibration put it, however few there are.
+        Mirrored (antithetic) pairs keep the draws' middle where the calibration put it, however few there are. More
+        visits than were calibrated are drawn as more work and wait of each: a request at the entry brings the same.
         """
         half = rng.standard_normal((pairs, 4, len(self.graph.named)))
+        half = np.concatenate((half, rng.standard_normal((pairs, 1, half.shape[2]))), axis=1)
         normal = np.take(np.concatenate((np.zeros((1, *half.shape[1:])), half, -half)), self.graph.pods, axis=-1)
         spread = self.spread
 
@@ -65,9 +83,10 @@ class Twin:
             return np.asarray(value * np.exp(sigma * normal[:, part]), dtype=np.float64)
 
         nominal = self.nominal
+        visits = moved(np.ones_like(spread.visits), spread.visits, 4)
         return Parameters(
-            demand_s=moved(nominal.demand_s, spread.demand, 0),
-            wait_s=moved(nominal.wait_s, spread.wait, 1),
+            demand_s=moved(nominal.demand_s, spread.demand, 0) * visits,
+            wait_s=moved(nominal.wait_s, spread.wait, 1) * visits,
             memory_mib=moved(nominal.memory_mib, spread.memory, 2),
             memory_per_job_mib=moved(nominal.memory_per_job_mib, spread.memory, 2),
             start_delay_s=moved(nominal.start_delay_s, spread.start_delay, 3),

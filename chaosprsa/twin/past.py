@@ -82,6 +82,15 @@ class _Tables:
         """Shape (rows, services); NaN where nothing was seen."""
         return np.asarray(self._table(metric).resample(ROW).mean(), dtype=np.float64)
 
+    def calls(self) -> Floats | None:
+        """Calls a second along edges, shape (rows, callers, callees); None where callers count none."""
+        names = [f"{caller}->{callee}" for caller in self._services for callee in self._services]
+        seen = self._past.table(RATE)
+        if seen.columns.intersection(names).empty:
+            return None
+        rows = np.asarray(seen.reindex(columns=names).astype(float).resample(ROW).mean(), dtype=np.float64)
+        return rows.reshape(len(rows), len(self._services), -1)
+
     def middle(self, metric: str) -> Floats:
         """The median, shape (services,)."""
         table = self._table(metric)
@@ -107,6 +116,7 @@ def _rows(tables: _Tables, rate: Floats, topology: Topology, present: Allocation
         memory_mib=tables.of("memory_bytes") / MIB / pods,
         ready=pods,
         limit_cores=limit,
+        edge_rate=tables.calls(),
     )
 
 

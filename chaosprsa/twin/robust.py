@@ -4,7 +4,7 @@ import numpy as np
 
 from chaosprsa.twin.queueing import Floats
 
-_SURE = 0.03  # no calibration is surer than this
+SURE = 0.03  # no calibration is surer than this
 _UNSURE = 0.15  # one observation alone
 
 
@@ -21,7 +21,7 @@ def median_and_spread(values: Floats, weights: Floats) -> tuple[float, float]:
         return middle, _UNSURE
     off = np.abs(np.log(values[good] / middle))
     spread = 1.2533 * 1.4826 * weighted_median(off, weights[good]) / np.sqrt(good.sum())
-    return middle, max(float(spread), _SURE)
+    return middle, max(float(spread), SURE)
 
 
 def weighted_median(values: Floats, weights: Floats) -> float:

@@ -56,8 +56,22 @@ def equipped(twin: Twin, devices: Sequence[Device]) -> Twin:
         wait=np.append(spread.wait, none),
         memory=np.append(spread.memory, none),
         start_delay=np.append(spread.start_delay, spread.start_delay[owners]),
+        visits=_with_owners(spread.visits, owners, len(none) + len(wait)),
     )
-    return replace(twin, graph=_grown(twin.graph, devices, owners), nominal=grown, spread=sure)
+    return replace(
+        twin,
+        graph=_grown(twin.graph, devices, owners),
+        nominal=grown,
+        spread=sure,
+        idle_cores=None if twin.idle_cores is None else np.append(twin.idle_cores, none),
+        most_cores=None if twin.most_cores is None else np.append(twin.most_cores, none + np.inf),
+    )
+
+
+def _with_owners(values: Floats, owners: Sequence[int], rows: int) -> Floats:
+    """A station is visited as its service is."""
+    own = np.broadcast_to(values, rows - len(owners))
+    return np.append(own, own[list(owners)])
 
 
 def _grown(graph: CallGraph, devices: Sequence[Device], owners: Sequence[int]) -> CallGraph:

@@ -28,7 +28,7 @@ def network_of(
     rows = len(capacity.replicas)
     require(0 <= row < rows, f"capacity: row {row} was asked for, there are {rows}, counted from 0")
     known, most = parameters or twin.nominal, most_replicas or {}
-    services = []
+    services, cores = [], twin.usable(capacity.cores[row])
     stations = _station_times(twin.graph, known, capacity, row)
     for at, name in enumerate(twin.graph.named):
         services.append(
@@ -38,7 +38,7 @@ def network_of(
                 demand_cv2=twin.work_cv2,
                 replicas=max(round(float(capacity.replicas[row, at])), 0),
                 most_replicas=most.get(name, 0),
-                cores=float(capacity.cores[row, at]),
+                cores=float(cores[at]),
                 quota_period_s=quota_period_s,
                 wait_s=float(known.wait_s[at]),
                 wait_cv2=twin.work_cv2,
