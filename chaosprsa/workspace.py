@@ -7,6 +7,7 @@ generated/STUDY/                   study.json, experiments and profiles        g
 outcomes/STUDY/ISSUE/              outcome.json, journal.json, load, series    trial
 recommendation/                    recommendation.json, rollout plan and experiment, the Optuna study    recommend
                                    kustomize/, helm/, kubectl/: the same, as others apply it
+                                   ahead/: floors by time, and placeholder pods
 rollout/                           outcome.json, journal.json, earlier/        rollout
 report.html                                                                   report
 loads/                             profiles without an issue, for game days       load

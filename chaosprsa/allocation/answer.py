@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import numpy as np
 
+from chaosprsa.allocation.autoscaling import autoscaling
 from chaosprsa.allocation.confidence import confidence
 from chaosprsa.allocation.dimensions import DIMENSIONS
 from chaosprsa.allocation.engine import Candidate
 from chaosprsa.allocation.explain import bindings, directives
+from chaosprsa.allocation.provisioning import provision
 from chaosprsa.allocation.remedies import remedies
 from chaosprsa.allocation.run import Considered, Run
 from chaosprsa.allocation.rungs import rungs
-from chaosprsa.allocation.space import Space
+from chaosprsa.allocation.space import Space, point_of
 from chaosprsa.allocation.threats import USUAL, in_words
 from chaosprsa.documents import lineage, to_json
 from chaosprsa.types import Bounds, PolicyResult, Recommendation, Survival
@@ -31,6 +33,7 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
     recommended = space.allocation(chosen.point)
     further_now, further_then = (float(space.further_month(point[None])[0]) for point in (space.present, chosen.point))
     told = directives(space, engine.holding(chosen.point), chosen.point, sure, lapses_at, fit.trusted)
+    provisioned = provision(engine, chosen.point)
     parents = (*(outcome.lineage for outcome in run.outcomes), *(issue.lineage for issue in case.issues))
     content = [to_json(recommended), to_json(case.production), case.seed, case.now.isoformat(), namespace]
     made = lineage("recommendation", content, tuple({parent.id: parent for parent in parents}.values()))
@@ -57,6 +60,8 @@ def answer(run: Run, chosen: Considered, present: Considered, first: Candidate, 
         bounds=_bounds(space),
         bindings=bindings(space, engine.objective(chosen.point), chosen.point, fit.trusted),
         rungs=rungs(run, chosen, first),
+        provisioning=provisioned,
+        autoscaling=autoscaling(engine, chosen.point, point_of(provisioned.usual, space.services)),
     )
 
 

@@ -15,7 +15,7 @@ from chaosprsa.allocation.policy import Tuned, fine_tune
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.scores import Objective, shares_used
 from chaosprsa.allocation.search import search, starts
-from chaosprsa.allocation.space import Ints, Space, build_space
+from chaosprsa.allocation.space import Floats, Ints, Space, build_space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
 from chaosprsa.progress import Progress
@@ -43,7 +43,7 @@ PAIRS = 4  # nine worlds an issue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Everything that a recommendation is made for, at production's scale."""
+    """Everything that a recommendation is made for, at production's scale. draws: of the Issue Simulator, for times."""
 
     issues: tuple[SimulatedIssue, ...]
     production: Allocation
@@ -62,6 +62,7 @@ class Case:
     frontier: bool = False
     study: str = ""
     declared: Declared = field(default_factory=Declared)
+    draws: tuple[SimulatedIssue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,10 @@ class Engine:
     def risk_at(self, point: Ints, seen: Mapping[str, bool]) -> float:
         return self._most.risk_at(point, seen)
 
+    def mixed_risk(self, points: Ints, shares: Floats) -> float:
+        """Where each issue meets each of the points with a share of its probability; shares: (points, issues)."""
+        return self._most.mixed_risk(points, shares)
+
     def price_month(self, point: Ints) -> float:
         """Cost and the price on change."""
         cost = self.space.cost_month(point[None]) + self.space.change_month(point[None], self.case.risk.change_share)
@@ -121,6 +126,11 @@ class Engine:
     def objective(self, point: Ints, step_s: float = FINAL_STEP_S) -> Objective:
         """What a point is judged by once it is found: every issue, in the worlds that are hard for it."""
         return Objective(self.space, replace(self.final, step_s=step_s), reference=point, risk=self.case.risk)
+
+    @property
+    def usual(self) -> Rehearsal:
+        """The usual peak load in all its worlds, without a fault."""
+        return self.final.only(np.flatnonzero(self.final.worlds.issue == len(self.final.issues) - 1))
 
     def predicted(self, issue_id: str) -> Rehearsal:
         """One issue, just as it was predicted."""

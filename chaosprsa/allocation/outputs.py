@@ -1,7 +1,8 @@
 """A recommendation as others apply it: a Kustomize component, Helm values, kubectl commands. Pure.
 
-Where an autoscaler owns the replicas they are its floor, and its ceiling moves only where it would be below: a patch
-of `spec.replicas` would be undone at its next look.
+Where an autoscaler owns the replicas they are its floor: a patch of `spec.replicas` would be undone at its next look.
+Its ceiling is raised to what the worst surge needs, never lowered: room that nobody uses costs nothing. Its target is a
+team's choice, so that a better one is only said.
 """
 
 import json
@@ -25,6 +26,8 @@ class _Move:
     workload: Workload
     before: ServiceAllocation
     after: ServiceAllocation
+    ceiling: int = 0
+    target: int | None = None
 
     @property
     def bounds(self) -> dict[str, int] | None:
@@ -32,7 +35,7 @@ class _Move:
         if not self.workload.hpa:
             return None
         least = max(1, self.after.replicas)
-        return {"minReplicas": least, "maxReplicas": max(self.workload.ceiling, least)}
+        return {"minReplicas": least, "maxReplicas": max(self.workload.ceiling, self.ceiling, least)}
 
 
 def outputs(answer: Recommendation, workloads: Sequence[Workload], declared: Declared | None = None) -> dict[str, str]:
@@ -73,8 +76,15 @@ def about_autoscalers(answer: Recommendation, workloads: Sequence[Workload]) -> 
 
 
 def _moves(answer: Recommendation, workloads: Sequence[Workload]) -> list[_Move]:
+    scaled = {one.service: one for one in answer.autoscaling}
     return [
-        _Move(find_workload(workloads, after.service, answer.namespace), answer.now[after.service], after)
+        _Move(
+            find_workload(workloads, after.service, answer.namespace),
+            answer.now[after.service],
+            after,
+            ceiling=scaled[after.service].ceiling if after.service in scaled else 0,
+            target=scaled[after.service].target if after.service in scaled else None,
+        )
         for after in answer.recommended.services
         if after != answer.now[after.service]
     ]
@@ -130,6 +140,9 @@ def _commands(namespace: str, moves: Sequence[_Move], further: Sequence[Change])
         if bounds is not None:
             patch = f'{{"spec":{{"minReplicas":{bounds["minReplicas"]},"maxReplicas":{bounds["maxReplicas"]}}}}}'
             yield f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {shlex.quote(patch)}"
+            if move.target and move.target != workload.target:
+                now = f"{workload.target} %" if workload.target else "no target of CPU"
+                yield f"# {workload.hpa}: {move.target} % of CPU requests would keep the headroom (it has {now})"
         elif move.before.replicas != move.after.replicas:
             yield f"{kubectl} scale {target} --replicas={move.after.replicas}"
     for change in further:

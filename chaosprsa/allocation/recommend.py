@@ -52,6 +52,7 @@ def recommend(
     study: str = "",
     notes: Sequence[str] = (),
     declared: Declared | None = None,
+    draws: Sequence[SimulatedIssue] = (),
 ) -> Recommendation:
     """The cheapest allocation that holds the SLO in every issue that can be survived within the limits.
 
@@ -61,6 +62,7 @@ def recommend(
     trials: Optuna's. timeout_s: users give up after it. risk: how much of it is accepted, CVaR over the issues of what
     is missed. limits: quota, nodes, disruption budgets. rolled_back: allocations that production did worse with.
     notes: what the reader must know of all this. declared: what may be tried besides replicas, CPU and memory.
+    draws: of the Issue Simulator, that tell when issues are to come.
 
     Same arguments, same answer. Raises BadInput: no usable outcomes, another system, loads or issues that can't be,
     limits that nothing fits in, a named study of another space; SourceUnreachable: no such storage.
@@ -69,7 +71,7 @@ def recommend(
         issues=tuple(issues), production=production, load=load, topology=topology, slo=slo, prices=prices,
         safety=safety, seed=seed, now=now, phases_s=phases_s, trials=trials, timeout_s=timeout_s,
         risk=risk or Risk(), limits=limits or Limits(), frontier=frontier, study=study,
-        declared=declared or Declared(),
+        declared=declared or Declared(), draws=tuple(draws),
     )  # fmt: skip
     _refuse_contradictions(case, scale)
     progress("calibrating the twin", 0.0)

@@ -171,6 +171,19 @@ class Objective:
                 found[own] = np.minimum(found[own], 0.0) if told[one.id] else WHOLE
         return found
 
+    def mixed_risk(self, points: Ints, shares: Floats) -> float:
+        """CVaR where each issue meets each of the points with a share of its probability.
+
+        points: (points, services, parts); shares: (points, issues of the rehearsal), columns sum to 1.
+        """
+        used = shares_used(self._whole(self.space.capacity(points)), self._whole.slo)
+        issue = self._whole.worlds.issue
+        found = [-1.0]
+        for rows, weight in self._groups:
+            losses = np.minimum(self._losses(used[:, rows], rows), WHOLE)
+            found.append(float(cvar(losses.ravel(), (weight * shares[:, issue[rows]]).ravel(), self.risk.level)))
+        return max(found)
+
     @property
     def mark(self) -> str:
         """Of all that scores depend on besides the space: two with the same mark score alike."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from chaosprsa.allocation import ahead
 from chaosprsa.allocation.checking import Check
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.outputs import FILES, about_autoscalers, outputs
@@ -16,15 +17,26 @@ from chaosprsa.allocation.risk import Risk
 from chaosprsa.chain.context import Context, utc_now
 from chaosprsa.chain.rehearsal import play, read_study
 from chaosprsa.documents import read_document, write_document, write_text
-from chaosprsa.errors import BadInput
+from chaosprsa.errors import BadInput, NotEnoughHistory
+from chaosprsa.issues import draw_issues
 from chaosprsa.models.bundle import Bundle, load_bundle
 from chaosprsa.report import render_report
 from chaosprsa.rollout.experiment import rollout_experiment
 from chaosprsa.rollout.plan import build_plan
 from chaosprsa.rollout.run import EARLIER, OUTCOME, run_rollout
-from chaosprsa.types import Allocation, Outcome, Recommendation, RolloutOutcome, RolloutPlan, Study, Verdict
+from chaosprsa.types import (
+    Allocation,
+    Outcome,
+    Recommendation,
+    RolloutOutcome,
+    RolloutPlan,
+    SimulatedIssue,
+    Study,
+    Verdict,
+)
 
 FORECAST_STEP_S = 900.0
+DRAWS = 4000  # issues, for their times: half a second
 RECOMMENDATION, PLAN, EXPERIMENT, OPTUNA = "recommendation.json", "plan.json", "rollout.experiment.json", "study.log"
 
 
@@ -39,11 +51,12 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
     services = settings.topology.services
     production = cluster.allocation(study.namespace, services)
     limits, notes = cluster.limits(study.namespace, services)
+    bundle, horizon = load_bundle(context.workspace.models), timedelta(hours=settings.safety.lapse_hours)
     answer = find_allocation(
         outcomes=outcomes,
         issues=[item.issue for item in study.items],
         production=production,
-        load=entry_load(load_bundle(context.workspace.models), timedelta(hours=settings.safety.lapse_hours)),
+        load=entry_load(bundle, horizon),
         topology=settings.call_graph,
         slo=settings.entry_slo,
         prices=settings.price_list,
@@ -64,6 +77,7 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
         study=table.study,
         notes=notes,
         declared=settings.declared,
+        draws=drawn(bundle, horizon, seed),
     )
     workloads = cluster.workloads(study.namespace)
     answer = replace(answer, notes=(*answer.notes, *about_autoscalers(answer, workloads)))
@@ -74,6 +88,8 @@ def recommend(context: Context, study_name: str, seed: int, checked: int) -> tup
     write_text(folder / EXPERIMENT, json.dumps(rollout_experiment(plan, settings), indent=1, ensure_ascii=False) + "\n")
     for name, text in outputs(answer, workloads, settings.declared).items():
         write_text(folder / name / FILES[name], text)
+    for name, text in ahead.ahead_outputs(answer, workloads).items():
+        write_text(folder / ahead.FOLDER / ahead.FILES[name], text)
     return answer, plan
 
 
@@ -83,8 +99,17 @@ def read_recommendation(context: Context) -> Recommendation:
 
 
 def as_others_apply_it(context: Context, name: str) -> str:
-    """The recommendation as a Kustomize component, Helm values or kubectl commands."""
-    return (context.workspace.recommendation / name / FILES[name]).read_text(encoding="utf-8")
+    """The recommendation as a Kustomize component, Helm values, kubectl commands, or what is held ahead of time."""
+    file = FILES[name] if name in FILES else ahead.FILES["directives"]
+    return (context.workspace.recommendation / name / file).read_text(encoding="utf-8")
+
+
+def drawn(bundle: Bundle, horizon: timedelta, seed: int) -> tuple[SimulatedIssue, ...]:
+    """So many issues that their times can be told, from now on; none where too little was learnt to draw any."""
+    try:
+        return draw_issues(bundle, horizon, DRAWS, np.random.default_rng(seed), utc_now(), seed, edge_share=0.0)
+    except (BadInput, NotEnoughHistory):
+        return ()
 
 
 def entry_load(bundle: Bundle, horizon: timedelta) -> EntryLoad:

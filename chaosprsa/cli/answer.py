@@ -24,10 +24,10 @@ from chaosprsa.progress import one_step
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "kustomize", "helm", "kubectl"]),
+    type=click.Choice(["text", "kustomize", "helm", "kubectl", "ahead"]),
     default="text",
     show_default=True,
-    help="What is printed; all of them, and JSON, are written to recommendation/.",
+    help="What is printed; all of them, and JSON, are written to recommendation/. ahead: floors by time, as a script.",
 )
 @seed_option
 @settings_option

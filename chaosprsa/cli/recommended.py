@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from chaosprsa.cli.text import allocation, chance, table
-from chaosprsa.types import Bounds, Prices, Recommendation, Rung, Survival
+from chaosprsa.types import Bounds, Prices, Recommendation, Rung, Survival, TimedFloor
 
 
 def recommendation_table(answer: Recommendation, prices: Prices) -> str:
@@ -37,6 +37,8 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
             f"{_lived(survival.recommended)} with it ({survival.evidence}){remedy(survival, answer.currency)}"
             for survival in answer.survivals
         ),
+        *_ahead(answer),
+        *_scaled(answer),
         *rungs(answer.rungs),
         f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC",
         *(f"note      {note}" for note in answer.notes),
@@ -52,6 +54,37 @@ def rungs(climbed: Sequence[Rung]) -> Iterator[str]:
         least = "" if rung.least_detectable is None else f"; less than {rung.least_detectable:.1%} of the SLO is chance"
         step = "" if rung.step == 1.0 else f"; after a miss {rung.step:.0%} of the way at most"
         yield f"{rung.fidelity:<9} {looked}{apart}{least}{step}"
+
+
+def _ahead(answer: Recommendation) -> list[str]:
+    """Held always, or ahead of what is predicted: what both cost, and each floor with its time."""
+    plan = answer.provisioning
+    if plan is None:
+        return []
+    if not plan.ahead:
+        return [f"hold      always: {plan.reason}"]
+    usual = ", ".join(f"{one.service} {one.replicas}" for one in plan.usual.services)
+    costs = f"{plan.cost_ahead:.2f} {answer.currency} until then, {plan.cost_always:.2f} held always"
+    return [
+        f"hold      ahead of time: {costs}; risk {plan.risk_ahead:.3g}, {plan.risk_always:.3g} held always",
+        f"          usually {usual}; recommendation/ahead/directives.sh does what follows",
+        *(f"          {_floor(one)}" for one in plan.floors),
+    ]
+
+
+def _floor(one: TimedFloor) -> str:
+    when = f"from {one.begins:%a %H:%M} to {one.lapses:%a %H:%M} UTC"
+    return f"{one.service} {one.usual} -> {one.floor} {when}, for {', '.join(one.issues)}"
+
+
+def _scaled(answer: Recommendation) -> list[str]:
+    if not answer.autoscaling:
+        return []
+    each = [
+        f"{one.service} {one.floor}-{one.ceiling}" + ("" if one.target is None else f" at {one.target} %")
+        for one in answer.autoscaling
+    ]
+    return [f"HPA       {', '.join(each)}"]
 
 
 def remedy(survival: Survival, currency: str) -> str:

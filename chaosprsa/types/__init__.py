@@ -31,6 +31,13 @@ from chaosprsa.types.load import (
     LoadProfile,
 )
 from chaosprsa.types.logs import LogTemplate
+from chaosprsa.types.provisioning import (
+    Autoscaling,
+    Foreseen,
+    Placeholder,
+    Provisioning,
+    TimedFloor,
+)
 from chaosprsa.types.recommendation import (
     AllocationField,
     Binding,
@@ -86,6 +93,7 @@ __all__ = [
     "Agreement",
     "Allocation",
     "AllocationField",
+    "Autoscaling",
     "Backtest",
     "Bandwidth",
     "Binding",
@@ -98,6 +106,7 @@ __all__ = [
     "EdgeCase",
     "EndpointShare",
     "Fault",
+    "Foreseen",
     "Impact",
     "Incident",
     "IncidentBacktest",
@@ -117,9 +126,11 @@ __all__ = [
     "Outcome",
     "Phase",
     "PhaseObservation",
+    "Placeholder",
     "PolicyResult",
     "PolicyScore",
     "Prices",
+    "Provisioning",
     "Recommendation",
     "ReliabilityBin",
     "Remedy",
@@ -139,6 +150,7 @@ __all__ = [
     "Study",
     "StudyItem",
     "Survival",
+    "TimedFloor",
     "Topology",
     "TwinFit",
     "Verdict",

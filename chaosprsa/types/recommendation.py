@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chaosprsa.errors import require
+from chaosprsa.types.provisioning import Autoscaling, Provisioning
 from chaosprsa.types.scales import Fault, Lineage
 from chaosprsa.types.system import Allocation, ServiceAllocation
 
@@ -202,3 +203,5 @@ class Recommendation:
     bounds: tuple[Bounds, ...] = ()
     bindings: tuple[Binding, ...] = ()
     rungs: tuple[Rung, ...] = ()
+    provisioning: Provisioning | None = None
+    autoscaling: tuple[Autoscaling, ...] = ()

@@ -41,6 +41,7 @@ ANSWER = SimpleNamespace(
     cost_recommended_month=8.0,
     currency="USD",
     confidence=0.8,
+    autoscaling=(),
     lapses_at=datetime(2026, 3, 3, tzinfo=UTC),
 )
 WORKLOADS = (
