@@ -1,6 +1,6 @@
 """What every handle can do: check, write down, change, wait, put back."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chaosprsa.cluster import snapshots
@@ -106,15 +106,23 @@ class Handle:
         self._set(workload, None, resources)
         return Change(service=service, workload=workload.name, what=told(workload.resources, resources))
 
-    def set_allocation(self, allocation: Allocation) -> tuple[Change, ...]:
-        """Give every service what the allocation says, replicas and resources in one write each; what was changed."""
+    def set_allocation(self, allocation: Allocation, ceilings: Mapping[str, int] | None = None) -> tuple[Change, ...]:
+        """Give every service what the allocation says, replicas and resources in one write each; what was changed.
+
+        ceilings: by service, what the maxReplicas of an HPA that owns its replicas is raised to, never lowered.
+        """
+        most = ceilings or {}
         found = self.cluster.workloads(self.namespace)
         pairs = [(self._workload(wanted.service, found), wanted) for wanted in allocation.services]
-        changes = [(workload, wanted) for workload, wanted in pairs if differs(workload, wanted)]
+        changes = [
+            (workload, wanted)
+            for workload, wanted in pairs
+            if differs(workload, wanted) or (workload.hpa and most.get(wanted.service, 0) > workload.ceiling)
+        ]
         if changes:
             self._begin("set an allocation", [pair for workload, _ in changes for pair in owners(workload)])
         for workload, wanted in changes:
-            self._set(workload, wanted.replicas, wanted.resources)
+            self._set(workload, wanted.replicas, wanted.resources, most.get(wanted.service, 0))
         return tuple(
             Change(
                 service=wanted.service,
@@ -183,11 +191,11 @@ class Handle:
             self.cluster.workloads(self.namespace) if found is None else found, service, self.namespace
         )
 
-    def _set(self, workload: Workload, replicas: int | None, resources: Resources | None) -> None:
+    def _set(self, workload: Workload, replicas: int | None, resources: Resources | None, ceiling: int = 0) -> None:
         """The autoscaler first, so that it doesn't fight the count; then count and template in one write."""
         api = self.cluster.api
         if workload.hpa and replicas is not None:
-            modify(api, "HorizontalPodAutoscaler", self.namespace, workload.hpa, _floor(max(1, replicas)))
+            modify(api, "HorizontalPodAutoscaler", self.namespace, workload.hpa, _bounds(max(1, replicas), ceiling))
 
         def change(manifest: Manifest) -> None:
             if replicas is not None:
@@ -211,9 +219,9 @@ def name_one(name: str, namespace: str) -> None:
         raise BadInput(f'namespace "{namespace}": an empty name selects everything; name one object')
 
 
-def _floor(replicas: int) -> Callable[[Manifest], None]:
+def _bounds(floor: int, ceiling: int) -> Callable[[Manifest], None]:
     def change(manifest: Manifest) -> None:
-        manifest["spec"]["minReplicas"] = replicas
-        manifest["spec"]["maxReplicas"] = max(manifest["spec"]["maxReplicas"], replicas)
+        manifest["spec"]["minReplicas"] = floor
+        manifest["spec"]["maxReplicas"] = max(manifest["spec"]["maxReplicas"], floor, ceiling)
 
     return change

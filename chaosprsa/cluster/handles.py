@@ -9,8 +9,9 @@ What was chosen where Kubernetes leaves a choice:
   own maxSurge and maxUnavailable. Resizing in place as well would only be undone by it.
 - Changes that are to go away (a fault's squeeze) go to the running pods, in place: no restart, and the way back needs
   no memory. Where the server or the pod can't, the template is changed after all and remembers what it was.
-- Replicas of a workload that an HPA owns are its floor: minReplicas moves (maxReplicas only where it would be below),
-  and the count is raised at once, never lowered: that stays the HPA's decision.
+- Replicas of a workload that an HPA owns are its floor: minReplicas moves (maxReplicas is raised to it, or to what a
+  plan says, never lowered), and the count is raised at once, never lowered: that stays the HPA's decision. Its targets
+  are never touched.
 """
 
 import json

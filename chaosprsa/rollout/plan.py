@@ -40,6 +40,7 @@ def build_plan(
     service without a workload.
     """
     changes = []
+    ceilings = {one.service: one.ceiling for one in recommendation.autoscaling}
     for after in recommendation.recommended.services:
         before = recommendation.now[after.service]
         if before == after:
@@ -47,7 +48,10 @@ def build_plan(
         if after.service not in kinds:
             raise BadInput(f"{namespace}/{after.service}: no Deployment or StatefulSet is there; was it renamed?")
         _check_limits(before, after, safety)
-        change = ServiceChange(service=after.service, kind=kinds[after.service], before=before, after=after)
+        ceiling = min(ceilings.get(after.service, 0), safety.max_replicas)
+        change = ServiceChange(
+            service=after.service, kind=kinds[after.service], before=before, after=after, ceiling=ceiling
+        )
         changes.append(change)
     parents = (recommendation.lineage,)
     plan = RolloutPlan(

@@ -100,8 +100,8 @@ def promote(session: Session, service: str) -> Step:
     """The service has what the plan says, and is ready."""
     if not session.may_go_on:
         return answer(SKIPPED, "the canaries were not judged good")
-    after = session.change(service).after
-    changes = session.production.set_allocation(Allocation(services=(after,)))
+    change = session.change(service)
+    changes = session.production.set_allocation(Allocation(services=(change.after,)), {service: change.ceiling})
     try:
         session.production.wait_ready(READY_TIMEOUT_S, (service,))
     except Unavailable as error:

@@ -10,12 +10,16 @@ from chaosprsa.types.system import ServiceAllocation, Slo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceChange:
-    """One workload's way: kind is Deployment or StatefulSet."""
+    """One workload's way: kind is Deployment or StatefulSet.
+
+    ceiling: where an HPA owns the replicas, what its maxReplicas is raised to if that is lower; 0: it is left.
+    """
 
     service: str
     kind: str
     before: ServiceAllocation
     after: ServiceAllocation
+    ceiling: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

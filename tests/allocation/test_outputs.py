@@ -14,6 +14,7 @@ from chaosprsa.manifests import Workload
 from chaosprsa.types import (
     Allocation,
     AllocationField,
+    Autoscaling,
     Bandwidth,
     Declared,
     Resources,
@@ -113,6 +114,16 @@ def test_the_reader_is_told_where_an_autoscaler_owns_the_replicas():
 def test_a_ceiling_that_is_high_enough_stays():
     roomy = (replace(WORKLOADS[0], ceiling=20), *WORKLOADS[1:])
     assert yaml.safe_load(outputs(ANSWER, roomy)["helm"])["web"]["autoscaling"]["maxReplicas"] == 20
+
+
+def test_a_ceiling_is_raised_to_what_the_worst_surge_needs_and_a_target_is_only_said():
+    scaled = SimpleNamespace(**{**vars(ANSWER), "autoscaling": (Autoscaling(
+        service="web", floor=6, ceiling=11, target=55, reason=""),)})  # fmt: skip
+    texts = outputs(scaled, WORKLOADS)
+    assert yaml.safe_load(texts["helm"])["web"]["autoscaling"] == {"enabled": True, "minReplicas": 6, "maxReplicas": 11}
+    assert '{"spec":{"minReplicas":6,"maxReplicas":11}}' in texts["kubectl"]
+    (said,) = [line for line in texts["kubectl"].splitlines() if "headroom" in line]
+    assert said == "# web-hpa: 55 % of CPU requests would keep the headroom (it has no target of CPU)"
 
 
 def test_a_service_without_a_workload_is_refused():

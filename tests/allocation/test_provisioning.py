@@ -103,9 +103,8 @@ def test_the_risk_is_allowed_with_the_surprises_counted(plan, engine):
 
 
 def test_costs_are_hours_times_pods(plan, engine):
-    a_pod_hour = {
-        one.service: one.cost_month(engine.case.prices) / one.replicas / HOURS_A_MONTH for one in plan.usual.services
-    }
+    prices = engine.case.prices
+    a_pod_hour = {one.service: one.cost_month(prices) / one.replicas / HOURS_A_MONTH for one in plan.usual.services}
     held = sum(one.replicas * a_pod_hour[one.service] for one in plan.usual.services) * 24
     ahead = sum(
         (one.floor - one.usual) * a_pod_hour[one.service] * (one.lapses - one.begins).total_seconds() / 3600

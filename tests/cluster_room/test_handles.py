@@ -117,6 +117,23 @@ def test_the_autoscaler_moves_its_floor_and_the_count_never_falls(cluster, new_n
     assert shadow.set_allocation(allocated("basket", 2, NOW)) == ()
 
 
+def test_a_ceiling_is_raised_never_lowered_targets_stay_and_a_restore_puts_both_bounds_back(
+    cluster, new_namespace, samples
+):
+    name = new_namespace("shop", [samples.deployment("basket", 2), samples.autoscaler("basket", 2, 4)])
+    shadow = cluster.shadow(name)
+    before = cluster.api.get("HorizontalPodAutoscaler", name, "basket")["spec"]
+    shadow.set_allocation(allocated("basket", 3, NOW), {"basket": 9})
+    after = cluster.api.get("HorizontalPodAutoscaler", name, "basket")["spec"]
+    assert (after["minReplicas"], after["maxReplicas"]) == (3, 9)
+    assert after.get("metrics") == before.get("metrics")
+    assert shadow.set_allocation(allocated("basket", 3, NOW), {"basket": 5}) == ()
+    shadow.restore(shadow.open_snapshots()[0])
+    put_back = cluster.api.get("HorizontalPodAutoscaler", name, "basket")["spec"]
+    assert (put_back["minReplicas"], put_back["maxReplicas"]) == (2, 4)
+    assert put_back.get("metrics") == before.get("metrics")
+
+
 def test_a_squeeze_goes_in_place_without_a_restart_and_comes_back(cluster, shadow_namespace):
     shadow = cluster.shadow(shadow_namespace)
     shadow.wait_ready(READY_S)

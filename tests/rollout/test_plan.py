@@ -17,6 +17,7 @@ from chaosprsa.rollout.plan import build_plan, check_approval, check_in_time, de
 from chaosprsa.settings import SafetyTable, parse_settings
 from chaosprsa.types import (
     Allocation,
+    Autoscaling,
     Edge,
     Lineage,
     PolicyResult,
@@ -95,6 +96,17 @@ def plan(safety=None, kinds=None, **changed):
 def test_only_what_changes_is_in_the_plan():
     assert [one.service for one in plan(cart={"replicas": 3}).changes] == ["cart"]
     assert plan().changes == ()
+
+
+def test_the_ceiling_of_an_autoscaler_goes_along_within_what_safety_allows():
+    scaled = (
+        Autoscaling(service="cart", floor=3, ceiling=9, target=60, reason=""),
+        Autoscaling(service="gateway", floor=3, ceiling=50, target=60, reason=""),
+    )
+    answer = replace(recommendation(cart={"replicas": 3}, gateway={"replicas": 3}), autoscaling=scaled)
+    kinds, safety = dict.fromkeys(SERVICES, "Deployment"), SafetyTable(min_replicas=1, max_replicas=20)
+    found = build_plan(answer, "shop", kinds, SLO, safety, TOPOLOGY)
+    assert {one.service: one.ceiling for one in found.changes} == {"cart": 9, "gateway": 20}
 
 
 def test_what_grows_goes_first_from_the_leaves_and_what_shrinks_last_from_the_entry():
