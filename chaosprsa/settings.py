@@ -13,8 +13,8 @@ from typing import Annotated, Any, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaosprsa.errors import InvalidSettings
-from chaosprsa.settings_declared import BandwidthTable, StorageTable
-from chaosprsa.types import Bandwidth, Declared, Edge, EndpointShare, Prices, Slo, Storage, Topology
+from chaosprsa.settings_declared import BandwidthTable, CacheTable, StorageTable
+from chaosprsa.types import Bandwidth, Cache, Declared, Edge, EndpointShare, Prices, Slo, Storage, Topology
 
 SMALLEST = """\
   [cluster]
@@ -274,6 +274,7 @@ class Settings(Table):
     allocation: AllocationTable = AllocationTable()
     bandwidth: dict[str, BandwidthTable] = {}
     storage: dict[str, StorageTable] = {}
+    cache: dict[str, CacheTable] = {}
 
     @property
     def declared(self) -> Declared:
@@ -281,6 +282,7 @@ class Settings(Table):
         return Declared(
             bandwidths=tuple(Bandwidth(service=name, **dict(table)) for name, table in self.bandwidth.items()),
             storages=tuple(Storage(service=name, **dict(table)) for name, table in self.storage.items()),
+            caches=tuple(Cache(service=name, **dict(table)) for name, table in self.cache.items()),
         )
 
     @property

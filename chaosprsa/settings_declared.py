@@ -1,4 +1,4 @@
-"""Tables of chaosprsa.toml that declare what else may be tried, one a service: bandwidth, storage."""
+"""Tables of chaosprsa.toml that declare what else may be tried, one a service: bandwidth, storage, cache."""
 
 from typing import Annotated, Literal
 
@@ -52,3 +52,34 @@ class StorageTable(DeclaredTable):
             description="What may be tried, the slowest first: name, iops of one volume, volume_month, its price.",
         ),
     ]
+
+
+class CacheTable(DeclaredTable):
+    """[cache.SERVICE]: a cache in its pods, whose size is a key of a ConfigMap."""
+
+    config_map: Annotated[str, Field(min_length=1, description="The ConfigMap's name.")]
+    key: Annotated[str, Field(min_length=1, description="The key in it that holds the size.")]
+    now_mib: Annotated[int, Field(ge=1, description="The size now, MiB a pod.")]
+    min_mib: Annotated[int, Field(ge=1, description="The least to try, MiB a pod.")]
+    max_mib: Annotated[int, Field(ge=1, description="The most to try, MiB a pod.")]
+    hits: Annotated[
+        tuple[tuple[int, float], ...],
+        Field(
+            min_length=1,
+            description="[MiB, share of requests that it answers then], as you measured it; linear between them.",
+        ),
+    ]
+    hit_work: Annotated[
+        float,
+        Field(ge=0, le=1, description="CPU time of a request that it answers over another's; it calls nobody."),
+    ]
+    step_mib: Annotated[int, Field(ge=1, description="From one size to the next, MiB; 32, as memory limits go.")] = 32
+    fill_requests: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Requests after which a fresh pod's cache is 63 % full, for the exact twin; 0, full at once.",
+        ),
+    ] = 0.0
+    form: Annotated[str, Field(description='The value of the key, {} is the size in MiB; "{}". Or: "{}MB".')] = "{}"
+    restart: Annotated[bool, Field(description="Whether pods have to restart to read it; true, most do.")] = True

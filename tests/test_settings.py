@@ -146,3 +146,13 @@ def test_declared_storage_is_read_and_written_again():
 def test_only_a_statefulsets_pods_have_volumes_of_their_own():
     with pytest.raises(InvalidSettings, match=r"\[storage.gateway\]: only a StatefulSet's pods"):
         parse_settings({**SMALLEST, "storage": {"gateway": VOLUME}}, "x")
+
+
+def test_a_declared_cache_is_read_and_written_again():
+    cache = {
+        "config_map": "gateway", "key": "size", "now_mib": 64, "min_mib": 32, "max_mib": 256, "hit_work": 0.1,
+        "hits": [[32, 0.2], [256, 0.7]],
+    }  # fmt: skip
+    settings = parse_settings({**SMALLEST, "cache": {"gateway": cache}}, "x")
+    assert settings.declared.caches[0].hits == ((32, 0.2), (256, 0.7))
+    assert Settings.model_validate(tomllib.loads(render_settings(settings, {}))) == settings

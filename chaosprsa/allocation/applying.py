@@ -7,6 +7,8 @@ from typing import Any
 from chaosprsa.manifests import Workload, find_workload
 from chaosprsa.types import AllocationField, Bandwidth, Declared, Directive, Recommendation
 
+CACHE_MIB = "chaosprsa.io/cache-mib"  # annotation of a pod template: what its pods' cache is set to
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -35,7 +37,11 @@ class Change:
 def changes(answer: Recommendation, workloads: Sequence[Workload], declared: Declared) -> tuple[Change, ...]:
     """In the recommendation's order. Raises BadInput for a service without a workload."""
     told = {(one.target, one.field): one for one in answer.directives}
-    return (*_bandwidths(told, declared, workloads, answer.namespace), *_volumes(told, declared, workloads, answer))
+    return (
+        *_bandwidths(told, declared, workloads, answer.namespace),
+        *_volumes(told, declared, workloads, answer),
+        *_caches(told, declared, workloads, answer.namespace),
+    )
 
 
 def _bandwidths(
@@ -48,6 +54,40 @@ def _bandwidths(
         directive = told.get((one.service, AllocationField.BANDWIDTH))
         if directive is not None:
             yield _annotated(one, directive, find_workload(workloads, one.service, namespace))
+
+
+def _caches(
+    told: dict[tuple[str, AllocationField], Directive],
+    declared: Declared,
+    workloads: Sequence[Workload],
+    namespace: str,
+) -> Iterator[Change]:
+    """The key, and where pods read it when they start an annotation of their template, which restarts them."""
+    for one in declared.caches:
+        directive = told.get((one.service, AllocationField.CACHE))
+        if directive is None:
+            continue
+        grows = int(directive.to) > int(directive.from_)
+        yield Change(
+            api_version="v1",
+            kind="ConfigMap",
+            resource="configmap",
+            name=one.config_map,
+            merge={"data": {one.key: one.form.format(directive.to)}},
+            words=f"{one.service}: {one.key} of ConfigMap {one.config_map}, {directive.from_} -> {directive.to} MiB",
+            grows=grows,
+        )
+        if one.restart:
+            workload = find_workload(workloads, one.service, namespace)
+            yield Change(
+                api_version="apps/v1",
+                kind=workload.kind,
+                resource=workload.kind.lower(),
+                name=workload.name,
+                merge={"spec": {"template": {"metadata": {"annotations": {CACHE_MIB: str(directive.to)}}}}},
+                words=f"{one.service}: annotation {CACHE_MIB} {directive.to}, so that its pods restart",
+                grows=grows,
+            )
 
 
 def _volumes(

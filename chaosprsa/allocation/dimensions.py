@@ -5,12 +5,11 @@ The first three are everywhere; the others where chaosprsa.toml declares them.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from chaosprsa.types import AllocationField
 
-REPLICAS, CPU, MEMORY, BANDWIDTH, STORAGE = range(5)
+REPLICAS, CPU, MEMORY, BANDWIDTH, STORAGE, CACHE = range(6)
 EVERYWHERE = 3  # columns of a space in which nothing more is declared
+MIXING = CACHE  # from here on columns make requests go another way: no step of one says what others then need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,5 +96,16 @@ DIMENSIONS = (
         short="",
         applied_to="volumeAttributesClassName of the pods' PersistentVolumeClaims",
     ),
+    Dimension(
+        name="cache_mib",
+        type="integer",
+        unit="MiB a pod, in steps of step_mib",
+        range="[cache.SERVICE] min_mib to max_mib",
+        price="the memory that it takes",
+        change="restart, or in place with restart = false",
+        field=AllocationField.CACHE,
+        held="a cache of {} MiB",
+        short="Mi cache",
+        applied_to="a key of a ConfigMap",
+    ),
 )
-RESTARTING = np.array([dimension.change == "restart" for dimension in DIMENSIONS])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.allocation.dimensions import BANDWIDTH, DIMENSIONS, EVERYWHERE, REPLICAS, STORAGE
+from chaosprsa.allocation.dimensions import BANDWIDTH, CACHE, DIMENSIONS, EVERYWHERE, MIXING, REPLICAS, STORAGE
+from chaosprsa.twin.mixes import Mix
 from chaosprsa.twin.stations import Device
 from chaosprsa.types import Declared
 
@@ -20,8 +21,8 @@ Floats = NDArray[np.float64]
 def columns(declared: Declared, services: Sequence[str], known: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints, Ints]:
     """(present, low, high, step), shape (services, further columns) each: none where nothing is declared.
 
-    Ranges lie on the grid of what is there now; a service without a declaration has nothing to move, and one that is
-    not known (shape (services,)) stays as it is.
+    Ranges lie on the grid of what is there now; a service without a declaration has nothing to move. known: shape
+    (services, 2), whether its use is, and its memory's; what isn't stays as it is.
     """
     count = len(DIMENSIONS) - EVERYWHERE if declared != Declared() else 0
     present, low, high = (np.zeros((len(services), count), dtype=np.int64) for _ in range(3))
@@ -34,7 +35,13 @@ def columns(declared: Declared, services: Sequence[str], known: NDArray[np.bool_
     for volume in declared.storages:
         cell = services.index(volume.service), STORAGE - EVERYWHERE
         present[cell], high[cell] = volume.at, len(volume.classes) - 1
-    unknown = ~known[:, None]
+    for cache in declared.caches:
+        cell = services.index(cache.service), CACHE - EVERYWHERE
+        present[cell], step[cell] = cache.now_mib, cache.step_mib
+        low[cell] = cache.now_mib - (cache.now_mib - cache.min_mib) // cache.step_mib * cache.step_mib
+        high[cell] = cache.now_mib + (cache.max_mib - cache.now_mib) // cache.step_mib * cache.step_mib
+    unknown = np.repeat(~known[:, :1], count, axis=1)
+    unknown[:, CACHE - EVERYWHERE : CACHE - EVERYWHERE + 1] |= ~known[:, 1:]
     return present, np.where(unknown, present, low), np.where(unknown, present, high), step
 
 
@@ -96,3 +103,45 @@ def said(declared: Declared, service: str, column: int, value: int) -> int | str
     if column != STORAGE:
         return value
     return next(one.classes[value].name for one in declared.storages if one.service == service)
+
+
+def restarting(declared: Declared, services: Sequence[str], count: int) -> NDArray[np.bool_]:
+    """Whether pods restart where a column's value changes, shape (services, columns)."""
+    found = np.zeros((len(services), len(DIMENSIONS)), dtype=np.bool_)
+    found[:, BANDWIDTH] = True
+    for cache in declared.caches:
+        found[services.index(cache.service), CACHE] = cache.restart
+    return found[:, :count]
+
+
+def mix(declared: Declared, services: Sequence[str], point: Ints) -> Mix:
+    """How requests go at a point, for a twin with stations; MIXING columns alone decide."""
+    rows = len(services) + len(devices(declared))
+    hit, before, fill, memory = (np.zeros(rows) for _ in range(4))
+    work, reached = np.ones(rows), np.ones(rows)
+    for cache in declared.caches:
+        at = services.index(cache.service)
+        sizes, shares = zip(*cache.hits, strict=True)
+        hit[at], before[at] = np.interp([point[at, CACHE], cache.now_mib], sizes, shares)
+        work[at], fill[at], memory[at] = cache.hit_work, cache.fill_requests, point[at, CACHE] - cache.now_mib
+    return Mix(hit=hit, hit_before=before, hit_work=work, fill=fill, reached=reached, memory_mib=memory)
+
+
+def mixing(declared: Declared) -> bool:
+    """Whether anything makes requests go another way."""
+    return bool(declared.caches)
+
+
+def mixed(declared: Declared, services: Sequence[str], points: Ints) -> tuple[tuple[Mix, ...], NDArray[np.int64]]:
+    """(the different mixes among points, each point's number among them)."""
+    cells = points[..., MIXING:].reshape(len(points), -1)
+    _, first, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    return tuple(mix(declared, services, points[at]) for at in first), which.reshape(-1)
+
+
+def spare_mib(declared: Declared, services: Sequence[str]) -> Ints:
+    """Memory that a pod needs less with the smallest cache, shape (services,)."""
+    spare = np.zeros(len(services), dtype=np.int64)
+    for cache in declared.caches:
+        spare[services.index(cache.service)] = cache.now_mib - cache.min_mib
+    return spare

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chaosprsa.allocation.dimensions import MIXING
 from chaosprsa.allocation.scores import Scores
 from chaosprsa.allocation.space import REPLICAS, Ints, Space
 
@@ -138,9 +139,8 @@ def _exchanged(space: Space, evaluate: Evaluate, here: Found) -> Found | None:
 def _moves(space: Space, point: Ints, sign: int, sizes: tuple[int, ...]) -> Ints:
     """Every coordinate moved by so many steps, as far as the space and its hard limits reach."""
     count = len(point)
-    at, part, size = (
-        each.ravel() for each in np.meshgrid(np.arange(count), np.arange(point.shape[1]), sizes, indexing="ij")
-    )
+    parts = np.arange(min(point.shape[1], MIXING))
+    at, part, size = (each.ravel() for each in np.meshgrid(np.arange(count), parts, sizes, indexing="ij"))
     to = point[at, part] + sign * size * space.step[at, part]
     fits = (space.low[at, part] <= to) & (to <= space.high[at, part]) & ((part != REPLICAS) | (size <= MOST_PODS))
     at, part, to = at[fits], part[fits], to[fits]

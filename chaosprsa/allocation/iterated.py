@@ -6,9 +6,10 @@ found so. All on the sketch, corrected where the search stands, and confirmed by
 
 import numpy as np
 
+from chaosprsa.allocation.blended import sketch_of
+from chaosprsa.allocation.dimensions import MIXING
 from chaosprsa.allocation.greedy import Found, found_at, lowered, repaired
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.sketch import Sketch
 from chaosprsa.allocation.space import REPLICAS, Ints, Space
 from chaosprsa.allocation.swift import NEAR, confirmed, rank
 
@@ -22,7 +23,7 @@ def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS
     """What is cheaper than `start`, or start itself; that too where it isn't feasible."""
     if not start.feasible:
         return start
-    space, sketch, rng = objective.space, Sketch(objective), np.random.default_rng(seed)
+    space, sketch, rng = objective.space, sketch_of(objective), np.random.default_rng(seed)
     sketch.correct(start.point)
     best = found_at(start.point, sketch(start.point[None]), 0)
     for _ in range(rounds):
@@ -35,8 +36,9 @@ def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS
 def _less(space: Space, point: Ints, rng: np.random.Generator) -> Ints:
     """A few coordinates some steps lower, each as far as the space reaches."""
     less = point.copy()
-    for one in rng.choice(point.size, size=min(TAKEN, point.size), replace=False):
-        at, part = divmod(int(one), point.shape[1])
+    columns = min(point.shape[1], MIXING)
+    for one in rng.choice(len(point) * columns, size=min(TAKEN, len(point) * columns), replace=False):
+        at, part = divmod(int(one), columns)
         steps = int(rng.integers(1, MOST_STEPS[part == REPLICAS] + 1))
         less[at, part] = max(point[at, part] - steps * space.step[at, part], min(space.low[at, part], point[at, part]))
     return less

@@ -16,6 +16,7 @@ from scipy.special import ndtri
 from chaosprsa.allocation.adding import added
 from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.space import AMPLE_MIB, CPU, MEMORY, REPLICAS, Floats, Ints
+from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.course import LONGEST_S, effects_of
 from chaosprsa.twin.fluid import PEAK_DEVIATIONS
 from chaosprsa.twin.graph import CallGraph
@@ -51,11 +52,14 @@ class _Kept:
 
 
 class Sketch:
-    """An objective that answers much like the fluid one, in microseconds a candidate."""
+    """An objective that answers much like the fluid one, in microseconds a candidate.
 
-    def __init__(self, objective: Objective) -> None:
+    mixed: the objective's rehearsal for one mix, where points differ in that.
+    """
+
+    def __init__(self, objective: Objective, mixed: Rehearsal | None = None) -> None:
         self.space, self._objective = objective.space, objective
-        rehearsal = objective.rehearsal
+        rehearsal = mixed or objective.rehearsal
         self._twin, self._slo, self._worlds = rehearsal.twin, rehearsal.slo, rehearsal.worlds
         worlds, graph = self._worlds, rehearsal.twin.graph
         services, issues = graph.services, [rehearsal.issues[at] for at in worlds.issue]

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaosprsa.allocation import further
-from chaosprsa.allocation.dimensions import CPU, EVERYWHERE, MEMORY, REPLICAS, RESTARTING
+from chaosprsa.allocation.dimensions import CPU, EVERYWHERE, MEMORY, REPLICAS
 from chaosprsa.allocation.limits import excesses
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
 from chaosprsa.twin import Capacity, Twin
+from chaosprsa.twin.mixes import Mix, MixedCapacity
 from chaosprsa.types import HOURS_A_MONTH, Allocation, Declared, Limits, Prices, Resources, ServiceAllocation
 
 __all__ = ["AMPLE_MIB", "CPU", "MEMORY", "REPLICAS", "Floats", "Ints", "Space", "build_space", "point_of"]
@@ -22,6 +23,7 @@ Floats = NDArray[np.float64]
 CPU_STEP_MILLICORES = 50
 CPU_FLOOR_MILLICORES = 50
 MEMORY_STEP_MIB = 32
+LEAST_MIB = 16
 AMPLE_MIB = 1_000_000_000  # a station's: it has no memory
 MEMORY_HEADROOM = 1.15  # over what was seen, as the Vertical Pod Autoscaler keeps
 
@@ -75,7 +77,8 @@ class Space:
         """
         moved = points != self.present
         restarted = points[..., MEMORY] < self.present[..., MEMORY]
-        restarted |= (moved & RESTARTING[: points.shape[-1]]).any(axis=-1)
+        restarting = further.restarting(self.declared, self.services, points.shape[-1])
+        restarted |= (moved & restarting).any(axis=-1)
         price = np.where(restarted, 1.0, 0.5 * moved.any(axis=-1))
         return np.asarray(price @ (self._present_month * share), dtype=np.float64)
 
@@ -109,6 +112,15 @@ class Space:
         """What the twin's stations serve at, in their order."""
         return further.rates(self.declared, self.services)
 
+    @property
+    def mixing(self) -> bool:
+        """Whether points differ in how requests go."""
+        return further.mixing(self.declared)
+
+    def mix(self, point: Ints) -> Mix:
+        """How requests go at a point."""
+        return further.mix(self.declared, self.services, point)
+
     def capacity(self, points: Ints) -> Capacity:
         """What the twin is given, its stations last; points: shape (candidates, services, columns)."""
         given = points.astype(np.float64)
@@ -117,7 +129,10 @@ class Space:
             share = rate.share[points[..., rate.at, rate.column]]
             more = given[..., rate.at, REPLICAS], share, np.full(share.shape, float(AMPLE_MIB))
             rows = [np.concatenate((row, one[..., None]), axis=-1) for row, one in zip(rows, more, strict=True)]
-        return Capacity(*rows)
+        replicas, cores, memory = rows
+        if not self.mixing:
+            return Capacity(replicas, cores, memory)
+        return MixedCapacity(replicas, cores, memory, *further.mixed(self.declared, self.services, points))
 
     def point(self, allocation: Allocation) -> Ints:
         """An allocation as a point, with what is declared as it is at present. Raises BadInput, as point_of()."""
@@ -195,6 +210,8 @@ def build_space(
         )
     hard = limits or Limits()
     least = np.stack([_least(present[at], twin, at, safety) for at in range(len(services))])
+    least[:, MEMORY] -= further.spare_mib(declared or Declared(), services)
+    least[:, MEMORY] = np.maximum(least[:, MEMORY], np.minimum(present[:, MEMORY], LEAST_MIB))
     least[:, REPLICAS] = _drainable(hard, services, least[:, REPLICAS], safety)
     low = present - (present - least) // step * step
     high = present + (most - present) // step * step
@@ -204,7 +221,7 @@ def build_space(
     fixed = _fixed(twin)
     ratio = _ratios(production, services)
     corners = present, np.where(fixed, present, low), np.where(fixed, present, high), step
-    more = further.columns(declared or Declared(), services, ~fixed[:, REPLICAS])
+    more = further.columns(declared or Declared(), services, ~fixed[:, [REPLICAS, MEMORY]])
     present, low, high, step = (np.concatenate(pair, axis=1) for pair in zip(corners, more, strict=True))
     space = Space(services, present, low, high, step, ratio, prices, notes, hard, declared=declared or Declared())
     _refuse_what_fits_nowhere(space)
@@ -230,7 +247,7 @@ def _least(present: Ints, twin: Twin, at: int, safety: SafetyTable) -> Ints:
         [
             min(safety.min_replicas, int(present[REPLICAS])),
             min(CPU_FLOOR_MILLICORES, int(present[CPU])),
-            min(max(wanted, 16), int(present[MEMORY])),
+            min(max(wanted, LEAST_MIB), int(present[MEMORY])),
         ]
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chaosprsa.allocation.blended import BlendedSketch, blended, sketch_of
 from chaosprsa.allocation.greedy import Found, found_at, greedy, lowered, repaired
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.sketch import Sketch
@@ -19,12 +20,12 @@ NEAR = (2, 1)  # steps of the grid, once a point was looked at
 
 def swift(objective: Objective, starts: Sequence[Ints]) -> Found:
     """The cheapest that the fluid twin confirmed, else the closest it came to."""
-    sketch = Sketch(objective)
+    sketch = sketch_of(objective)
     ends = [greedy(objective.space, sketch, start) for start in starts]
-    return confirmed(objective, sketch, min(ends, key=rank))
+    return confirmed(objective, sketch, blended(objective.space, sketch, min(ends, key=rank), rank))
 
 
-def confirmed(objective: Objective, sketch: Sketch, here: Found) -> Found:
+def confirmed(objective: Objective, sketch: Sketch | BlendedSketch, here: Found) -> Found:
     """From an answer of the sketch to one of the fluid twin."""
     seen: list[Found] = []
     for _ in range(MOST_LOOKS):

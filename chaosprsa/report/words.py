@@ -16,6 +16,7 @@ FIELDS = {
     AllocationField.MEMORY_LIMIT: "memory limit (Mi)",
     AllocationField.BANDWIDTH: "bandwidth (Mbit/s)",
     AllocationField.STORAGE: "volume class",
+    AllocationField.CACHE: "cache (Mi)",
 }
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chaosprsa.twin.course import Course, Effects, effects_of, standard_course
+from chaosprsa.twin.course import Course, Effects, effects_of, repeated, standard_course
 from chaosprsa.twin.fluid import Capacity, simulate
 from chaosprsa.twin.judge import judged
-from chaosprsa.twin.parameters import Parameters
+from chaosprsa.twin.mixes import MixedCapacity
+from chaosprsa.twin.parameters import Parameters, picked
 from chaosprsa.twin.queueing import Floats
 from chaosprsa.twin.trials import Noise, Rehearsal
 
@@ -31,10 +32,29 @@ class Situations:
 
         The utilisation is that of services only, not of their further stations.
         """
+        if isinstance(capacity, MixedCapacity):
+            return self._mixed(capacity)
         twin, slo = self.rehearsal.twin, self.rehearsal.slo
         target = twin.graph.services.index(slo.service)
         trace = simulate(twin, capacity, self.parameters, self.effects, self.course, target)
         return judged(trace, self.course, slo).violation, trace.utilisation[:, : len(twin.graph.named)]
+
+    def _mixed(self, capacity: MixedCapacity) -> tuple[Floats, Floats]:
+        """Mix by mix, each situation in its place."""
+        count = len(capacity.which)
+        violation, used = np.empty(count), np.empty((count, len(self.rehearsal.twin.graph.named)))
+        for number, mix in enumerate(capacity.mixes):
+            rows, own = capacity.of(number)
+            course = Course(self.course.step_s[:, rows], self.course.load_per_s[:, rows], self.course.part)
+            situations = Situations(
+                rehearsal=self.rehearsal.mixed(mix),
+                parameters=mix.parameters(picked(self.parameters, rows)),
+                effects=repeated(self.effects, rows),
+                course=course,
+                load_share=self.load_share[rows],
+            )
+            violation[rows], used[rows] = situations.play(own)
+        return violation, used
 
 
 def draw_situations(

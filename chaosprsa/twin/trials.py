@@ -12,6 +12,7 @@ import numpy as np
 from chaosprsa.twin.course import effects_of, repeated, standard_course
 from chaosprsa.twin.fluid import Capacity, simulate
 from chaosprsa.twin.judge import Judged, judged
+from chaosprsa.twin.mixes import Mix, MixedCapacity
 from chaosprsa.twin.parameters import Parameters, Twin, picked
 from chaosprsa.twin.queueing import Floats
 from chaosprsa.types import SimulatedIssue, Slo
@@ -103,6 +104,8 @@ class Rehearsal:
         count, worlds = len(capacity.replicas), len(self.worlds.issue)
         if not worlds:
             return Judged(*(np.zeros((count, 0)) for _ in Judged.__slots__))
+        if isinstance(capacity, MixedCapacity):
+            return self._mixed(capacity)
         at_a_time = max(MOST_ENVIRONMENTS // worlds, 1)
         parts = [self._batch(capacity, slice(low, low + at_a_time)) for low in range(0, count, at_a_time)]
         return Judged(
@@ -111,6 +114,21 @@ class Rehearsal:
                 for name in Judged.__slots__
             )
         )
+
+    def mixed(self, mix: Mix) -> "Rehearsal":
+        """The same where requests go another way."""
+        twin = replace(self.twin, graph=mix.graph(self.twin.graph))
+        return replace(self, twin=twin, worlds=replace(self.worlds, parameters=mix.parameters(self.worlds.parameters)))
+
+    def _mixed(self, capacity: MixedCapacity) -> Judged:
+        """Mix by mix, each candidate in its place."""
+        found = Judged(*(np.empty((len(capacity.which), len(self.worlds.issue))) for _ in Judged.__slots__))
+        for number, mix in enumerate(capacity.mixes):
+            rows, own = capacity.of(number)
+            told = self.mixed(mix)(own)
+            for name in Judged.__slots__:
+                getattr(found, name)[rows] = getattr(told, name)
+        return found
 
     def _batch(self, capacity: Capacity, which: slice) -> Judged:
         candidates, worlds = len(capacity.replicas[which]), self.worlds

@@ -14,7 +14,7 @@ from chaosprsa.types.backtest import (
     ReliabilityBin,
 )
 from chaosprsa.types.comparison import Comparison, PolicyScore
-from chaosprsa.types.declared import Bandwidth, Declared, Storage, VolumeClass
+from chaosprsa.types.declared import Bandwidth, Cache, Declared, Storage, VolumeClass
 from chaosprsa.types.issue import (
     Companion,
     EdgeCase,
@@ -98,6 +98,7 @@ __all__ = [
     "Bandwidth",
     "Binding",
     "Bounds",
+    "Cache",
     "Companion",
     "Comparison",
     "Declared",

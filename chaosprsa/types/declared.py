@@ -81,21 +81,66 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """A cache in the pods of a service, its size a key of a ConfigMap.
+
+    hits: (MiB, share of requests that it answers then), linear between, the first and the last beyond; hit_work: what
+    such a request needs of another's CPU time; it calls nobody. fill_requests: after so many a fresh pod's is 63 % full
+    (the exact twin alone judges by it). form: the key's value, {} is the size. restart: pods read it when they start.
+    """
+
+    service: str
+    config_map: str
+    key: str
+    now_mib: int
+    min_mib: int
+    max_mib: int
+    step_mib: int
+    hits: tuple[tuple[int, float], ...]
+    hit_work: float
+    fill_requests: float = 0.0
+    form: str = "{}"
+    restart: bool = True
+
+    def __post_init__(self) -> None:
+        where = f"cache of {self.service}"
+        _check_range(where, self.now_mib, self.min_mib, self.max_mib, self.step_mib)
+        require(len(self.hits) > 0, f"{where}: hits is empty, expected [MiB, share] pairs")
+        sizes_rise = all(one[0] < other[0] for one, other in pairwise(self.hits))
+        require(sizes_rise, f"{where}: hits are not in the order of their sizes")
+        shares_rise = all(one[1] <= other[1] for one, other in pairwise(self.hits))
+        require(shares_rise, f"{where}: hits fall with the size; a larger cache answers as many or more")
+        within = all(0 <= share < 1 for _, share in self.hits)
+        require(within, f"{where}: a share of hits is not from 0 to below 1")
+        require(0 <= self.hit_work <= 1, f"{where}: hit_work is {self.hit_work}, expected 0 to 1")
+        require(self.fill_requests >= 0, f"{where}: fill_requests is {self.fill_requests}, expected 0 or more")
+        require("{}" in self.form, f"{where}: form is {self.form!r}, expected {{}} in it for the size in MiB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """All of it; nothing by default."""
 
     bandwidths: tuple[Bandwidth, ...] = ()
     storages: tuple[Storage, ...] = ()
+    caches: tuple[Cache, ...] = ()
 
     def __post_init__(self) -> None:
-        bandwidths, storages = ([one.service for one in self.bandwidths], [one.service for one in self.storages])
-        for what, names in (("bandwidth", bandwidths), ("storage", storages)):
+        for what, names in self._named.items():
             require(len(set(names)) == len(names), f"{what} is declared twice for a service: {', '.join(names)}")
 
     @property
     def services(self) -> frozenset[str]:
         """Those that something is declared for."""
-        return frozenset(one.service for one in self.bandwidths) | {one.service for one in self.storages}
+        return frozenset(name for names in self._named.values() for name in names)
+
+    @property
+    def _named(self) -> dict[str, list[str]]:
+        return {
+            "bandwidth": [one.service for one in self.bandwidths],
+            "storage": [one.service for one in self.storages],
+            "cache": [one.service for one in self.caches],
+        }
 
 
 def _check_range(where: str, now: int, least: int, most: int, step: int) -> None:

@@ -22,6 +22,7 @@ class AllocationField(StrEnum):
     MEMORY_LIMIT = "memory_limit_mib"
     BANDWIDTH = "bandwidth_mbit"
     STORAGE = "volume_attributes_class"
+    CACHE = "cache_mib"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

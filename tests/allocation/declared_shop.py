@@ -31,13 +31,13 @@ PRODUCTION = Allocation(
 )
 
 
-def twin_of(demand_s=(0.004, 0.006, 0.004), wait_s=(0.01, 0.0, 0.0), topology=TOPOLOGY):
+def twin_of(demand_s=(0.004, 0.006, 0.004), wait_s=(0.01, 0.0, 0.0), topology=TOPOLOGY, memory_mib=80.0):
     count = len(topology.services)
     sure = np.full(count, 0.02)
     nominal = Parameters(
         demand_s=np.array(demand_s),
         wait_s=np.array(wait_s),
-        memory_mib=np.full(count, 80.0),
+        memory_mib=np.full(count, memory_mib),
         memory_per_job_mib=np.full(count, 0.5),
         start_delay_s=np.full(count, 10.0),
         error_share=np.zeros(count),

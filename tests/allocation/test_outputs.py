@@ -16,6 +16,7 @@ from chaosprsa.types import (
     AllocationField,
     Autoscaling,
     Bandwidth,
+    Cache,
     Declared,
     Resources,
     ServiceAllocation,
@@ -194,3 +195,22 @@ def test_volumes_that_are_there_are_patched_by_kubectl_and_those_of_more_pods_on
 
 def patches_of(texts):
     return yaml.safe_load(texts["kustomize"])["patches"]
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_a_cache_is_a_key_of_a_config_map_and_pods_that_read_it_at_their_start_restart(restart):
+    cache = Cache(
+        service="cart", config_map="cart-settings", key="cache", form="{}MB", now_mib=64, min_mib=32, max_mib=256,
+        step_mib=32, hits=((64, 0.5),), hit_work=0.1, restart=restart,
+    )  # fmt: skip
+    told = SimpleNamespace(target="cart", field=AllocationField.CACHE, from_=64, to=128)
+    answer = SimpleNamespace(**{**vars(ANSWER), "recommended": ANSWER.now, "directives": (told,)})
+    texts = outputs(answer, WORKLOADS, Declared(caches=(cache,)))
+    patches = [yaml.safe_load(one["patch"]) for one in patches_of(texts)]
+    assert patches[0]["metadata"]["name"] == "cart-settings"
+    assert patches[0]["data"] == {"cache": "128MB"}
+    kinds = [patch["kind"] for patch in patches]
+    assert kinds == (["ConfigMap", "Deployment"] if restart else ["ConfigMap"])
+    commands = [shlex.split(line)[3:] for line in texts["kubectl"].splitlines() if line.startswith("kubectl")]
+    assert commands[0] == ["patch", "configmap", "cart-settings", "--type", "merge", "-p", '{"data":{"cache":"128MB"}}']
+    assert len(commands) == len(kinds)

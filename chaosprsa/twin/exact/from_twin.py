@@ -7,6 +7,7 @@ from chaosprsa.errors import require
 from chaosprsa.twin.exact.network import Call, Network, Service
 from chaosprsa.twin.fluid import Capacity
 from chaosprsa.twin.graph import CallGraph
+from chaosprsa.twin.mixes import MixedCapacity
 from chaosprsa.twin.parameters import Parameters, Twin
 
 
@@ -27,9 +28,12 @@ def network_of(
     """
     rows = len(capacity.replicas)
     require(0 <= row < rows, f"capacity: row {row} was asked for, there are {rows}, counted from 0")
-    known, most = parameters or twin.nominal, most_replicas or {}
+    known, most, graph = parameters or twin.nominal, most_replicas or {}, twin.graph
+    mix = capacity.mixes[capacity.which[row]] if isinstance(capacity, MixedCapacity) else None
+    if mix is not None:
+        known, graph = mix.of_a_miss(known, graph)
     services, cores = [], twin.usable(capacity.cores[row])
-    stations = _station_times(twin.graph, known, capacity, row)
+    stations = _station_times(graph, known, capacity, row)
     for at, name in enumerate(twin.graph.named):
         services.append(
             Service(
@@ -49,7 +53,10 @@ def network_of(
                 memory_limit_mib=float(capacity.memory_mib[row, at]),
                 network_s=stations.get((at, "network"), 0.0),
                 storage_s=stations.get((at, "storage"), 0.0),
-                calls=_calls(twin.graph, at, twin.timeout_s),
+                hit_share=float(mix.hit[at]) if mix else 0.0,
+                hit_work=float(mix.hit_work[at]) if mix else 1.0,
+                cache_fill=float(mix.fill[at]) if mix else 0.0,
+                calls=_calls(graph, at, twin.timeout_s),
             )
         )
     return Network(services=tuple(services), entry=twin.graph.services[twin.graph.entry])
