@@ -17,6 +17,7 @@ MOST_ISSUES = 4
 MOST_CANDIDATES = 4  # without those that a mend adds
 MOST_VISITS = 8e6  # requests to all services in all plays: some 8 s
 A_PLAY = 6e4
+LEAST_PHASES_S = 20.0, 10.0  # a demo's trials are shorter: too few requests to tell candidates apart
 SHARE = 0.01  # of the SLO: less is no number to divide by
 
 
@@ -154,8 +155,9 @@ def begun(engine: Engine, candidate: Candidate, refuted: tuple[Ints, ...]) -> Cl
         return "the twin is not trusted"
     if case.slo.service != case.topology.entry:
         return f"the SLO is {case.slo.service}'s, and only users' requests at {case.topology.entry} are judged there"
+    fault_s, after_s = (max(pair) for pair in zip(case.phases_s, LEAST_PHASES_S, strict=True))
     whole = ExactRung(
-        twin=engine.twin, slo=case.slo, load_per_s=case.load.peak_per_s, phases_s=case.phases_s, seed=case.seed
+        twin=engine.twin, slo=case.slo, load_per_s=case.load.peak_per_s, phases_s=(fault_s, after_s), seed=case.seed
     )
     rung = whole.shortened(A_PLAY)
     issues = _binding(engine, rung, candidate.point)

@@ -52,6 +52,7 @@ def _exact(run: Run, chosen: Considered) -> Rung:
         measured=measured,
         difference=difference(measured),
         least_detectable=climb.least_detectable(point),
+        equal=len(climb.found.equal) if climb.best is not None and np.array_equal(climb.best, point) else 0,
         step=min((step for one in run.climbs for step in one.steps), default=1.0),
     )
 

@@ -52,8 +52,9 @@ def rungs(climbed: Sequence[Rung]) -> Iterator[str]:
         looked = f"{rung.candidates} candidates, {rung.plays} plays, {rung.seconds / 3600:.1f} h of the system's time"
         apart = "" if rung.difference is None else f"; uses x{rung.difference:.2f} of what the rung below said"
         least = "" if rung.least_detectable is None else f"; less than {rung.least_detectable:.1%} of the SLO is chance"
+        equal = "" if not rung.equal else f", by which {rung.equal} more are equal"
         step = "" if rung.step == 1.0 else f"; after a miss {rung.step:.0%} of the way at most"
-        yield f"{rung.fidelity:<9} {looked}{apart}{least}{step}"
+        yield f"{rung.fidelity:<9} {looked}{apart}{least}{equal}{step}"
 
 
 def _ahead(answer: Recommendation) -> list[str]:

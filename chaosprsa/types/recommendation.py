@@ -161,8 +161,9 @@ class Rung:
     candidates: allocations looked at; plays: of one under one issue; seconds: of the system's time, in all plays.
     measured: of the allocation that went on; difference: how many times the share used there is that of the rung below,
     geometric mean, None with nothing to compare. least_detectable: the least difference in that share between two
-    allocations that chance doesn't hide, by A/A repeats. step: the share of the way from an allocation that is known
-    that a candidate might go after one before had missed, 1 for all of it.
+    allocations that chance doesn't hide, by A/A repeats; equal: candidates less apart than that from the one that went
+    on. step: the share of the way from an allocation that is known that a candidate might go after one before had
+    missed, 1 for all of it.
     """
 
     fidelity: str
@@ -172,6 +173,7 @@ class Rung:
     measured: tuple[Measured, ...] = ()
     difference: float | None = None
     least_detectable: float | None = None
+    equal: int = 0
     step: float = 1.0
 
 

@@ -104,13 +104,20 @@ def test_what_surviving_would_cost_is_said_where_it_is_known(found, said):
 def test_a_rung_says_how_far_it_was_from_the_one_below_and_what_is_chance():
     fluid = Rung(fidelity="fluid", candidates=900, plays=40_000, seconds=7_200_000.0)
     exact = Rung(
-        fidelity="exact", candidates=3, plays=60, seconds=3600.0, difference=1.08, least_detectable=0.042, step=0.7
+        fidelity="exact",
+        candidates=3,
+        plays=60,
+        seconds=3600.0,
+        difference=1.08,
+        least_detectable=0.042,
+        equal=2,
+        step=0.7,
     )
     first, second = rungs([fluid, exact])
     assert first == "fluid     900 candidates, 40000 plays, 2000.0 h of the system's time"
     assert second.split("; ") == [
         "exact     3 candidates, 60 plays, 1.0 h of the system's time",
         "uses x1.08 of what the rung below said",
-        "less than 4.2% of the SLO is chance",
+        "less than 4.2% of the SLO is chance, by which 2 more are equal",
         "after a miss 70% of the way at most",
     ]

@@ -183,7 +183,7 @@ def test_a_series_that_prometheus_did_not_have_is_a_dash_and_not_a_zero(workspac
 
 def test_each_rung_is_shown_with_how_far_it_was_from_the_one_below(workspace, render):
     exact = re.search(r'<th scope="row">exact</th>(.*?)</tr>', render(workspace))[1]
-    assert re.findall(r">([^<]+)</td>", exact) == ["3", "60", "1.2 h", "1.05", "4.3 %", "71 %"]
+    assert re.findall(r">([^<]+)</td>", exact) == ["3", "60", "1.2 h", "1.05", "4.3 %", "0", "71 %"]
     measured = re.search(r"Share of the SLO used, exact.*?<tbody>(.*?)</tbody>", render(workspace), re.DOTALL)[1]
     assert re.findall(r">([^<]+)</t[dh]>", measured) == ["pod-kill on checkout", "83 %", "87 %", "2.4 %", "5"]
 
