@@ -16,7 +16,6 @@ from chaosprsa.operating.watch import Look, Watch
 from chaosprsa.twin.course import Course, Effects, Part, effects_of
 from chaosprsa.twin.fluid import Capacity, Fluid
 from chaosprsa.twin.parameters import Parameters, Twin
-from chaosprsa.twin.tails import Law
 from chaosprsa.types import SimulatedIssue
 
 Floats = npt.NDArray[np.float64]
@@ -126,8 +125,7 @@ class World:
         room = np.ceil(self._ready * (1.0 - self._most("lost", np.flatnonzero(on))) - 1e-9)
         self._fluid.allot(self._capacity(room), effects)
         seen = self._fluid.step(self._at)
-        law = Law.of(seen.mean_s, seen.variance_s2, seen.third_s3)
-        self.late = 1.0 - (1.0 - law.above(self._system.slo_s)) * (1.0 - seen.failed)
+        self.late = 1.0 - (1.0 - seen.law().above(self._system.slo_s)) * (1.0 - seen.failed)
         self.arrived = self._drawn.load_per_s[self._at] * effects.surge
         paid = self._ready + sum(self._starting)
         self.cost = (paid * self._cores).sum(axis=1) / self._least

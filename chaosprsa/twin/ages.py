@@ -18,6 +18,8 @@ _TINY = 1e-12
 _RESONANT = 2e-3  # so near to arrivals that equal a multiple of the fall the closed form divides by nothing
 _FALLING = 0.01  # of arrivals: a fall by more is averaged over three points (Simpson)
 _FORGOTTEN = 60.0  # times the level was replaced in a step, above which nothing is left from before
+REPLACED = 100.0  # times a level was replaced in a step, above which it is no backlog
+SOON, TIMES_USUAL = 20.0, 3.0  # the same where it is no more than so many times what a steady state holds
 _STILL = 1e-4  # arrivals a step, as a share of the level, below which they count as so many
 
 

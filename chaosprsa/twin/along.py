@@ -97,9 +97,9 @@ class Along:
                         reached[one, other] = graph.calls[caller, other]
                         often[one, other] = here[caller] * graph.calls[caller, one] * graph.calls[caller, other]
 
-    def means(self, own: Own) -> Floats:
+    def means(self, own_s: Floats) -> Floats:
         """Mean time of an answer of each service, its callees' included, shape (services, environments)."""
-        return np.asarray(self._waits @ own.mean_s)
+        return np.asarray(self._waits @ own_s)
 
     def total(self, own: Own, means: Floats) -> tuple[Floats, Floats, Floats]:
         """The first three cumulants of an answer of the target, shape (environments,). means: as above."""

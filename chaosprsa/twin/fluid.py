@@ -17,11 +17,12 @@ import numpy as np
 
 from chaosprsa.twin.ages import Ages, aged
 from chaosprsa.twin.along import Along, Own
+from chaosprsa.twin.backlog import Backlogs, Levels
 from chaosprsa.twin.course import Course, Effects, Part
 from chaosprsa.twin.graph import CallGraph
 from chaosprsa.twin.parameters import Parameters, Twin
 from chaosprsa.twin.queueing import Floats, jobs, jobs_split, slowdown_cv2
-from chaosprsa.twin.tails import Law
+from chaosprsa.twin.tails import Law, Waited
 
 _TINY = 1e-9
 PEAK_DEVIATIONS = 5.0  # a geometric number is above this in about one of 400 looks; a pod dies at the first
@@ -44,7 +45,7 @@ class Trace:
     """Shape (steps, environments): cumulants of the time of answers at one service, the share that fails, arrivals.
 
     pressure: offered load over capacity at the fullest service, or memory needed over its limit where that is above.
-    utilisation: shape (environments, services), mean.
+    utilisation: shape (environments, services), mean. waited: where there were backlogs, with the steps' numbers.
     """
 
     mean_s: Floats
@@ -54,10 +55,14 @@ class Trace:
     arrivals: Floats
     pressure: Floats
     utilisation: Floats
+    waited: tuple[tuple[int, Waited], ...] = ()
 
     def law(self, steps: np.ndarray | slice = slice(None)) -> Law:
         """The law of answers' times in these steps."""
-        return Law.of(self.mean_s[steps], self.variance_s2[steps], self.third_s3[steps])
+        numbers = np.arange(len(self.mean_s))[steps].tolist()
+        known = dict(self.waited)
+        late = Waited.joined([(at, known[number]) for at, number in enumerate(numbers) if number in known], self.mean_s)
+        return Law.of(self.mean_s[steps], self.variance_s2[steps], self.third_s3[steps], late)
 
 
 @dataclass(slots=True)
@@ -85,17 +90,27 @@ class _Served:
     utilisation_before: Floats
     dropped: Floats  # at all pods
     usual: Floats  # the level's variance, were it steady
+    varied: Floats  # the level's variance before
+    pods: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A step, shape (environments,): cumulants of answers' times at one service, failed share, fullest service."""
+    """A step, shape (environments,): cumulants of answers' times at one service, failed share, fullest service.
+
+    Where there are backlogs (`waited`) the mean has what they cost in it, the other cumulants don't.
+    """
 
     mean_s: Floats
     variance_s2: Floats
     third_s3: Floats
     failed: Floats
     pressure: Floats
+    waited: Waited | None
+
+    def law(self) -> Law:
+        """The law of answers' times."""
+        return Law.of(self.mean_s, self.variance_s2, self.third_s3, self.waited)
 
 
 class Fluid:
@@ -125,6 +140,7 @@ class Fluid:
         self._since_start_s = np.zeros(replicas.shape)
         self._since_end_s = np.zeros(replicas.shape)
         self._begun = False
+        self._backlogs = Backlogs(twin.graph, self._target, twin.timeout_s)
         self._state = self._steady()
 
     @property
@@ -172,9 +188,14 @@ class Fluid:
         cores = self._capacity.cores * self._effects.cpu_left if faulty else self._capacity.cores
         load = self._course.load_per_s[number] * (self._effects.surge if faulty else 1.0)
         flow, served = self._serve(step_s, ready, cores, load, refused)
-        own_times = self._own(step_s, cores, served, faulty)
-        means = self._along.means(own_times)
+        levels = _levels(served, self._state)
+        waited = self._backlogs.follow(step_s, flow[self._target], levels)
+        own_times, backlog_s = self._own(step_s, cores, served, faulty, levels, waited)
+        means = self._along.means(own_times.mean_s)
         mean, variance, third = self._along.total(own_times, means)
+        if waited is not None:
+            mean[waited.at] += waited.mean_s
+            means = means + self._along.means(backlog_s)
         mean = np.minimum(mean, self._twin.timeout_s)
         burst, full = self._remember(step_s, ready, np.minimum(means, self._twin.timeout_s), faulty)
         lost = refused + (served.dropped + burst) / np.maximum(flow * step_s, _TINY)
@@ -183,7 +204,7 @@ class Fluid:
             own = 1.0 - (1.0 - own) * (1.0 - self._effects.failing)
         pressure = np.maximum(flow * self._parameters.demand_s / np.maximum(ready * cores, _TINY), full)
         failed = self._graph.failing(own.T)[:, self._target] if own.any() else own[self._target]
-        return Seen(mean, variance, third, failed, pressure.max(axis=0))
+        return Seen(mean, variance, third, failed, pressure.max(axis=0), waited)
 
     def _ready(self, step_s: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """(pods that serve, averaged over the step; share of the step without any)."""
@@ -232,10 +253,11 @@ class Fluid:
         held = np.minimum(held, most)
         came = np.where(alive, flow * passing, 0.0)
         steep = state.split[0] + state.split[1] / (1.0 - used) ** 2
+        varied = state.variance
         state.variance = (state.variance + came + went) / (1.0 + 2.0 * drain / steep)
         state.queue = np.where(alive, held * pods, 0.0)
         state.utilisation = np.where(alive, used, 0.0)
-        return flow, _Served(before, held, came, went, drain, used_before, dropped, used * steep)
+        return flow, _Served(before, held, came, went, drain, used_before, dropped, used * steep, varied, pods)
 
     def _passed_on(
         self,
@@ -266,8 +288,10 @@ class Fluid:
             np.multiply(used[at], most[at], out=carried[at])
         return flow, used, level
 
-    def _own(self, step_s: Floats, cores: Floats, served: _Served, faulty: bool) -> Own:
-        """Cumulants of what an answer takes at every service itself."""
+    def _own(
+        self, step_s: Floats, cores: Floats, served: _Served, faulty: bool, levels: Levels, waited: Waited | None
+    ) -> tuple[Own, Floats]:
+        """(cumulants of what an answer takes at every service itself, mean times in backlogs, which aren't in them)."""
         parameters, cv2, state = self._parameters, self._twin.work_cv2, self._state
         early = _lasting(served)
         state.ages, ages = aged(state.ages, early, served.after, served.came, step_s)
@@ -275,12 +299,17 @@ class Fluid:
         there = (served.came > _TINY) | (served.after > _LAST)
         if not there.all():  # who isn't there, isn't slow
             state.ages, ages = state.ages.only(there), ages.only(there)
+        backlog_s, varied = ages.first, state.variance
+        if waited is not None:
+            ages, varied = levels.without_backlogs(ages, step_s, waited.at), varied.copy()
+            varied[:, waited.at] = served.usual[:, waited.at]
+            backlog_s = backlog_s - ages.first
         sojourn = np.maximum(ages.first, _TINY)
         used = state.utilisation
         steady = served.after * parameters.demand_s / np.maximum(used * cores, _TINY)
         slow = slowdown_cv2(steady, parameters.demand_s / np.minimum(cores, 1.0), cores)
         shared = slow / np.maximum(self._capacity.replicas, 1.0)
-        slow = np.minimum(slow * state.variance / np.maximum(served.usual, _TINY), _MOST_SLOWDOWN)
+        slow = np.minimum(slow * varied / np.maximum(served.usual, _TINY), _MOST_SLOWDOWN)
         square = sojourn * sojourn
         aging = np.maximum(ages.second / square - 1.0, 0.0)
         work = cv2 * aging
@@ -288,7 +317,7 @@ class Fluid:
         second = (1.0 + work) * (1.0 + slow)
         third = cube * (1.0 + slow) * (1.0 + 2.0 * slow)
         wait = parameters.wait_s
-        return Own(
+        own = Own(
             mean_s=sojourn + wait + (self._effects.slower_s if faulty else 0.0),
             variance_s2=square * (second - 1.0) + cv2 * wait**2,
             third_s3=square * sojourn * (third - 3.0 * second + 2.0) + 2.0 * cv2**2 * wait * wait * wait,
@@ -297,6 +326,7 @@ class Fluid:
             again=shared / (2.0 - used),
             utilisation=used,
         )
+        return own, backlog_s
 
     def _remember(self, step_s: Floats, ready: Floats, mean: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """Memory: pods above their limit are killed and start again. (requests that die with them, used over limit)."""
@@ -325,6 +355,20 @@ def _lasting(served: _Served) -> Floats:
     return np.asarray(served.after - change * share, dtype=np.float64)
 
 
+def _levels(served: _Served, state: _State) -> Levels:
+    """What backlogs are followed by; requests that were dropped didn't come, since they are never answered."""
+    share, (kappa, beta) = np.minimum(served.came / served.drain, 1.0), state.split
+    return Levels(
+        before=served.before,
+        after=served.after,
+        came=np.maximum(served.went + served.after - served.before, 0.0),
+        drain=served.drain,
+        pods=served.pods,
+        usual=np.where(share < 1.0, share * (kappa + beta / np.maximum(1.0 - share, _TINY)), 0.0),
+        deviations=(np.sqrt(served.varied), np.sqrt(state.variance)),
+    )
+
+
 def _rows(given: Capacity | Parameters | Effects, names: tuple[str, ...]) -> list[Floats]:
     """Its arrays with services as rows."""
     return [np.ascontiguousarray(getattr(given, name).T) for name in names]
@@ -346,20 +390,25 @@ def simulate(
     fluid = Fluid(twin, capacity, parameters, effects, course, target)
     shape = course.step_s.shape
     mean, variance, third, failed, pressure = (np.empty(shape) for _ in range(5))
+    waited = []
     used = np.zeros(capacity.replicas.shape)
     for number in range(shape[0]):
         seen = fluid.step(number)
         mean[number], variance[number], third[number] = seen.mean_s, seen.variance_s2, seen.third_s3
         failed[number], pressure[number] = seen.failed, seen.pressure
+        if seen.waited is not None:
+            waited.append((number, seen.waited))
         used += fluid.utilisation * course.step_s[number][:, None]
-    late = Law.of(mean, variance, third).above(twin.timeout_s)
     faulty = np.isin(course.part, (Part.FAULT, Part.LASTING))[:, None]
-    return Trace(
+    trace = Trace(
         mean_s=mean,
         variance_s2=variance,
         third_s3=third,
-        failed=1.0 - (1.0 - failed) * (1.0 - late),
+        failed=failed,
         arrivals=course.load_per_s * course.step_s * np.where(faulty, effects.surge, 1.0),
         pressure=pressure,
         utilisation=used / np.maximum(course.step_s.sum(axis=0), _TINY)[:, None],
+        waited=tuple(waited),
     )
+    late = trace.law().above(twin.timeout_s)
+    return replace(trace, failed=1.0 - (1.0 - failed) * (1.0 - late))

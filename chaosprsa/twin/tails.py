@@ -11,7 +11,8 @@ In overload no request is older than the overload, and its law is less skewed th
 (Pearson's first type), which is exact while a level rises in a straight line from nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -23,6 +24,7 @@ _TINY = 1e-12
 _WIDEST = 5.0  # squared coefficient of variation: the fit ends before
 _BETA, _MOST_TAIL = -0.15, 1.4  # 0: a gamma; 1: a product of two alike; 2 would be a log-normal
 _LEAST_SHAPE = 0.02
+_HALVINGS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,55 @@ class _Bounded:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """Answers that met a backlog: the share that is older than each age, the time of the others added to none of it.
+
+    at: shape (elements,), where in the flattened law; age_s, rising, and older: shape (elements, ages). Between ages
+    the root of the share is a straight line.
+    """
+
+    at: np.ndarray
+    age_s: Floats
+    older: Floats
+
+    @classmethod
+    def within(cls, at: np.ndarray, age_s: Floats, older: Floats, most_s: float) -> Self:
+        """Of those that waited no longer than this: the others have left."""
+        found = cls(at, age_s, older)
+        if np.isinf(most_s):
+            return found
+        late = found.above(most_s)[:, None]
+        left = (older - late) / np.maximum(1.0 - late, _TINY)
+        return cls(at, age_s, np.where(age_s < most_s, np.clip(left, 0.0, 1.0), 0.0))
+
+    @classmethod
+    def joined(cls, steps: Sequence[tuple[int, Self]], like: Floats) -> Self | None:
+        """Of all these rows of a law whose rows are shaped like those of `like`."""
+        if not steps:
+            return None
+        width = like.shape[-1]
+        at = np.concatenate([number * width + one.at for number, one in steps])
+        return cls(at, np.concatenate([one.age_s for _, one in steps]), np.concatenate([one.older for _, one in steps]))
+
+    @property
+    def mean_s(self) -> Floats:
+        """Shape (elements,): of all answers."""
+        low, high = self.older[:, :-1], self.older[:, 1:]
+        return np.asarray((np.diff(self.age_s) * (low + high + np.sqrt(low * high))).sum(axis=1) / 3.0)
+
+    def above(self, time_s: Floats | float) -> Floats:
+        """The share that is older; time_s: one for all or one an element."""
+        time = np.broadcast_to(np.asarray(time_s, dtype=np.float64), self.at.shape)
+        last = self.age_s.shape[1] - 1
+        after = np.minimum((self.age_s <= time[:, None]).sum(axis=1), last)
+        rows = np.arange(len(after))
+        low, high = self.age_s[rows, after - 1], self.age_s[rows, after]
+        one, other = np.sqrt(self.older[rows, after - 1]), np.sqrt(self.older[rows, after])
+        part = np.clip((time - low) / np.maximum(high - low, _TINY), 0.0, 1.0)
+        return np.asarray((one + part * (other - one)) ** 2, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class Law:
     """One law an element; share above t: that of a normal variable below (middle - (t / mean)^power) / deviation."""
 
@@ -53,10 +104,24 @@ class Law:
     middle: Floats
     deviation: Floats
     bounded: _Bounded | None
+    delayed: "_Delayed | None" = None
 
     @classmethod
-    def of(cls, mean_s: Floats, variance_s2: Floats, third_s3: Floats) -> Self:
-        """mean_s, variance_s2, third_s3: the first three cumulants, any shape alike."""
+    def of(cls, mean_s: Floats, variance_s2: Floats, third_s3: Floats, waited: Waited | None = None) -> "Law":
+        """mean_s, variance_s2, third_s3: the first three cumulants, any shape alike.
+
+        Where answers `waited` as well, the mean has that in it, and variance and third cumulant are the others' alone.
+        """
+        plain = cls._of(mean_s, variance_s2, third_s3)
+        if waited is None:
+            return plain
+        rest = mean_s.flat[waited.at] - waited.mean_s
+        return replace(
+            plain, delayed=_Delayed(waited, cls._of(rest, variance_s2.flat[waited.at], third_s3.flat[waited.at]))
+        )
+
+    @classmethod
+    def _of(cls, mean_s: Floats, variance_s2: Floats, third_s3: Floats) -> Self:
         mean = np.maximum(mean_s, _TINY)
         wide = np.clip(variance_s2 / mean**2, _TINY, _WIDEST)
         cube = 1.0 + 3.0 * wide + third_s3 / (mean * mean * mean)
@@ -76,12 +141,15 @@ class Law:
             bounded=_Bounded.of(light, mean, wide, cube) if light.any() else None,
         )
 
-    def above(self, threshold_s: float) -> Floats:
-        """The share of answers that take longer."""
-        height = np.exp(self.power * (np.log(max(threshold_s, _TINY)) - self.mean_log))
+    def above(self, threshold_s: float | Floats) -> Floats:
+        """The share of answers that take longer; threshold_s: one for all, or one an element."""
+        height = np.exp(self.power * (np.log(np.maximum(threshold_s, _TINY)) - self.mean_log))
         found = np.asarray(ndtr((self.middle - height) / self.deviation), dtype=np.float64)
         if (low := self.bounded) is not None:
-            found[low.at] = betainc(*low.shapes[::-1], np.maximum(1.0 - threshold_s / low.most_s, 0.0))
+            at_s = np.broadcast_to(threshold_s, found.shape)[low.at]
+            found[low.at] = betainc(*low.shapes[::-1], np.maximum(1.0 - at_s / low.most_s, 0.0))
+        if (late := self.delayed) is not None:
+            found.flat[late.waited.at] = late.above(threshold_s)
         return found
 
     def exceeded(self, share: float) -> Floats:
@@ -90,4 +158,27 @@ class Law:
         found = np.asarray(np.exp(np.log(height) / self.power + self.mean_log), dtype=np.float64)
         if (low := self.bounded) is not None:
             found[low.at] = low.most_s * (1.0 - betaincinv(*low.shapes[::-1], share))
+        if (late := self.delayed) is not None:
+            found.flat[late.waited.at] = late.exceeded(share)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Delayed:
+    """The later of two times, shape (elements,): who waited long hardly notices the rest, and the other way round."""
+
+    waited: Waited
+    rest: Law
+
+    def above(self, time_s: float | Floats) -> Floats:
+        return 1.0 - (1.0 - self.waited.above(time_s)) * (1.0 - self.rest.above(time_s))
+
+    def exceeded(self, share: float) -> Floats:
+        """By halving, between the rest's and the oldest's."""
+        low = self.rest.exceeded(share)
+        high = np.maximum(low, self.waited.age_s[:, -1])
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            more = self.above(middle) > share
+            low, high = np.where(more, middle, low), np.where(more, high, middle)
+        return low

@@ -86,18 +86,19 @@ def test_overload_ages_what_is_answered_as_sharing_says():
 
 
 def test_a_backlog_ages_while_it_drains(shop):
-    """Twice 80/s for 10 s leaves 600 and 20/s are spare: 30 s until it is gone, and meanwhile answers get slower.
+    """Twice 80/ms for 10 s leaves 600,000 and 20/ms are spare: 30 s until it is gone, and meanwhile answers get slower.
 
-    What was there before counts as if it had come at the beginning: dM/dt = 1 - a M / N, with N in straight lines.
+    What was there before counts as if it had come at the beginning: dM/dt = 1 - a M / N, with N in straight lines. So
+    many that chance doesn't count: of 600 at 80/s some are gone seconds sooner or later, and the mean ages with them.
     """
-    twin = twin_of(Topology(services=("web",), entry="web"), [0.01], timeout=1e6)
+    twin = twin_of(Topology(services=("web",), entry="web"), [1e-5], timeout=1e6)
     surge = shop.issue_of(Fault.TRAFFIC_SURGE, "web", 2.0)
-    trace = played(twin, 80.0, issue=surge, parts=((Part.FAULT, 10), (Part.AFTER, 35)))
-    level, age, expected = 4.0, 0.04, []
+    trace = played(twin, 80_000.0, issue=surge, parts=((Part.FAULT, 10), (Part.AFTER, 35)))
+    level, age, expected = 4.0, 0.04e-3, []
     for tick in range(45_000):
-        came = 160.0 if tick < 10_000 else 80.0
-        age += 0.001 * (1.0 - came * age / level)
-        level = max(level + 0.001 * (came - 100.0 * level / (1 + level)), 1e-3)
+        came = 160e3 if tick < 10_000 else 80e3
+        age += 0.001 * (1.0 - came * age / level) if level > 100 else 0.0
+        level = max(level + 0.001 * (came - 100e3 * level / (1 + level)), 4.0)
         expected.append(age)
     assert trace.mean_s[1:35, 0] == pytest.approx(np.reshape(expected, (45, 1000)).mean(axis=1)[1:35], rel=0.04)
 
