@@ -69,7 +69,8 @@ def followed(
         if apart[row] == 0 and _near(moved[row], levels[row, MIDDLE], deviations[row]):
             apart[row] = 1
             _part(levels[row], shares[row], deviations[row])
-        older[row] = 0.0
+        for at in range(TOLD):
+            older[row, at] = 0.0
         total = 0.0
         for node in range(NODES.size):
             if apart[row] == 1 or node == MIDDLE:
@@ -78,7 +79,8 @@ def followed(
                     shares[row, node], births_s[row], first, now_s[row], latest, path, moved[row], flow[row],
                     visits, step_s[row], WEIGHTS[node], tails_s[row], ages_s[row], older[row],
                 )  # fmt: skip
-        older[row] /= max(total, 1e-300)
+        for at in range(TOLD):
+            older[row, at] /= max(total, 1e-300)
         _deviate(deviations[row], levels[row, -1 if apart[row] == 1 else MIDDLE], moved[row])
         now_s[row] += step_s[row]
 
@@ -91,7 +93,9 @@ def _thinned(births_s: Floats, shares: Floats, count: int) -> int:
         for k in range(2, count):
             if k % 2 == 0 or k > count // 2:
                 births_s[kept] = births_s[k]
-                shares[:, :, kept] = shares[:, :, k]
+                for node in range(shares.shape[0]):
+                    for j in range(shares.shape[1]):
+                        shares[node, j, kept] = shares[node, j, k]
                 kept += 1
         count = kept
     return count
@@ -105,7 +109,8 @@ def _ages(ages_s: Floats, births_s: Floats, count: int, end_s: float, tail_s: fl
         ages_s[1 + k] = (end_s - births_s[count - 1]) * 0.5 ** (FINER - k)
     for k in range(count):
         ages_s[1 + FINER + k] = end_s - births_s[count - 1 - k]
-    ages_s[1 + FINER + count :] = ages_s[FINER + count] + tail_s
+    for at in range(1 + FINER + count, TOLD):
+        ages_s[at] = ages_s[FINER + count] + tail_s
 
 
 @compiled
@@ -122,10 +127,14 @@ def _near(moved: Floats, level: Floats, deviations: Floats) -> bool:
 @compiled
 def _part(levels: Floats, shares: Floats, deviations: Floats) -> None:
     """Nodes go their own ways from where the middle one is."""
+    whole = _whole(deviations)
     for node in range(NODES.size):
-        if node != MIDDLE:
-            levels[node] = np.maximum(levels[MIDDLE] + NODES[node] * deviations * _shared(deviations), 0.0)
-            shares[node] = shares[MIDDLE]
+        for j in range(deviations.size):
+            if node != MIDDLE:
+                off = NODES[node] * deviations[j] * deviations[j] / whole
+                levels[node, j] = max(levels[MIDDLE, j] + off, 0.0)
+                for k in range(COHORTS):
+                    shares[node, j, k] = shares[MIDDLE, j, k]
 
 
 @compiled
@@ -135,9 +144,12 @@ def _free(deviation: float, came: float, drain: float) -> float:
 
 
 @compiled
-def _shared(deviations: Floats) -> Floats:
-    """How much of its deviation a level has, on average, where the sum of all, independent ones, is one off."""
-    return deviations / max(math.sqrt((deviations * deviations).sum()), 1e-12)
+def _whole(deviations: Floats) -> float:
+    """The deviation of the sum of all levels; where it is one off, each is its own over this off, on average."""
+    found = 1e-12
+    for each in deviations:
+        found += each * each
+    return math.sqrt(found)
 
 
 @compiled
@@ -159,19 +171,21 @@ def _paths(
 
     Returns when the last backlog is gone, 0 where none is within the step.
     """
-    latest, parts = 0.0, _shared(deviations)
-    path[3] = moved[CAME]
+    latest, whole = 0.0, _whole(deviations)
     for j in range(levels.size):
+        path[3, j] = moved[CAME, j]
+    for j in range(levels.size):
+        off = node * deviations[j] / whole
         after, came, drain, usual = moved[AFTER, j], path[3, j], moved[DRAIN, j], moved[USUAL, j]
         level, least, most = levels[j], min(usual, after), max(levels[j], after)
         if REPLACED * most <= came or (SOON * most <= came and most <= TIMES_USUAL * usual):
             level, change, least = after, 0.0, after
         elif came > FULL * drain:
             least, wider = 0.0, moved[DEVIATION, j] - deviations[j]
-            change = after - moved[BEFORE, j] + came - moved[CAME, j] + node * parts[j] * wider
+            change = after - moved[BEFORE, j] + came - moved[CAME, j] + off * wider
         else:
             wider = _free(deviations[j], came, drain) - deviations[j]
-            change = came - drain + node * parts[j] * wider
+            change = came - drain + off * wider
         path[0, j], path[1, j], path[2, j] = level, change / step_s, least
         if level + change < least < level:
             latest = max(latest, step_s * (level - least) / -change)
@@ -191,15 +205,16 @@ def _lived(
 ) -> float:  # fmt: skip
     """All parts of a step, the one in which the last backlog goes cut there. Returns the answers' weight."""
     total = 0.0
-    for part in range(PARTS):
+    for half in range(2 * PARTS):
+        part = half // 2
         begin, end = part * step_s / PARTS, (part + 1) * step_s / PARTS
         cut = latest if begin < latest < end else end
-        for x, y in ((begin, cut), (cut, end)):
-            if y > x:
-                total += _answered(
-                    shares, births_s, first + part + 1, x == begin, now_s, x, y, path, moved, flow, visits, step_s,
-                    weight, tail_s, ages_s, older,
-                )  # fmt: skip
+        x, y = (begin, cut) if half % 2 == 0 else (cut, end)
+        if y > x:
+            total += _answered(
+                shares, births_s, first + part + 1, x == begin, now_s, x, y, path, moved, flow, visits, step_s,
+                weight, tail_s, ages_s, older,
+            )  # fmt: skip
     return total
 
 
@@ -219,7 +234,8 @@ def _answered(
         answers = max(passing + moved[PODS, j] * (came + one - other) / times, 1e-12)
         level = (2.0 * math.sqrt(one * other) + 0.5 * (one + other)) / 3.0
         if one <= path[2, j]:
-            shares[j, :count] = end
+            for k in range(count):
+                shares[j, k] = end[k]
             continue
         if born:
             shares[j, count - 1] = 1.0

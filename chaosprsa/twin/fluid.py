@@ -195,7 +195,7 @@ class Fluid:
         mean, variance, third = self._along.total(own_times, means)
         if waited is not None:
             mean[waited.at] += waited.mean_s
-            means = means + self._along.means(backlog_s)
+            means = np.maximum(means + self._along.means(backlog_s), 0.0)
         mean = np.minimum(mean, self._twin.timeout_s)
         burst, full = self._remember(step_s, ready, np.minimum(means, self._twin.timeout_s), faulty)
         lost = refused + (served.dropped + burst) / np.maximum(flow * step_s, _TINY)
