@@ -13,8 +13,8 @@ from typing import Annotated, Any, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaosprsa.errors import InvalidSettings
-from chaosprsa.settings_declared import BandwidthTable, CacheTable, StorageTable
-from chaosprsa.types import Bandwidth, Cache, Declared, Edge, EndpointShare, Prices, Slo, Storage, Topology
+from chaosprsa.settings_declared import BandwidthTable, CacheTable, StorageTable, WeightsTable
+from chaosprsa.types import Bandwidth, Cache, Declared, Edge, EndpointShare, Prices, Route, Slo, Storage, Topology
 
 SMALLEST = """\
   [cluster]
@@ -275,6 +275,7 @@ class Settings(Table):
     bandwidth: dict[str, BandwidthTable] = {}
     storage: dict[str, StorageTable] = {}
     cache: dict[str, CacheTable] = {}
+    weights: dict[str, WeightsTable] = {}
 
     @property
     def declared(self) -> Declared:
@@ -283,6 +284,7 @@ class Settings(Table):
             bandwidths=tuple(Bandwidth(service=name, **dict(table)) for name, table in self.bandwidth.items()),
             storages=tuple(Storage(service=name, **dict(table)) for name, table in self.storage.items()),
             caches=tuple(Cache(service=name, **dict(table)) for name, table in self.cache.items()),
+            routes=tuple(Route(name=name, **dict(table)) for name, table in self.weights.items()),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Tables of chaosprsa.toml that declare what else may be tried, one a service: bandwidth, storage, cache."""
+"""Tables of chaosprsa.toml that declare what else may be tried, one a service or route."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from chaosprsa.types import VolumeClass
 
 
 class DeclaredTable(BaseModel):
-    """A table for one service."""
+    """A table for one service or route."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,3 +83,22 @@ class CacheTable(DeclaredTable):
     ] = 0.0
     form: Annotated[str, Field(description='The value of the key, {} is the size in MiB; "{}". Or: "{}MB".')] = "{}"
     restart: Annotated[bool, Field(description="Whether pods have to restart to read it; true, most do.")] = True
+
+
+class WeightsTable(DeclaredTable):
+    """[weights.ROUTE]: how an HTTPRoute or a VirtualService of that name shares requests among services."""
+
+    kind: Annotated[
+        Literal["HTTPRoute", "VirtualService"], Field(description="Gateway API's, or Istio's; no default: name yours.")
+    ]
+    backends: Annotated[
+        tuple[str, ...],
+        Field(min_length=2, description="Services of [topology], in the route's own order, all of the rule's."),
+    ]
+    now: Annotated[tuple[int, ...], Field(min_length=2, description="What each weighs now.")]
+    rule: Annotated[int, Field(ge=0, description="Which of the route's rules, counted from 0; 0, the first.")] = 0
+    min_weight: Annotated[
+        int, Field(ge=1, description="The least to try; 5, so that each stays in use and shows that it works.")
+    ] = 5
+    max_weight: Annotated[int, Field(ge=1, description="The most to try; 100, weights are mostly percent.")] = 100
+    step_weight: Annotated[int, Field(ge=1, description="From one weight to the next; 5.")] = 5

@@ -156,3 +156,11 @@ def test_a_declared_cache_is_read_and_written_again():
     settings = parse_settings({**SMALLEST, "cache": {"gateway": cache}}, "x")
     assert settings.declared.caches[0].hits == ((32, 0.2), (256, 0.7))
     assert Settings.model_validate(tomllib.loads(render_settings(settings, {}))) == settings
+
+
+def test_declared_weights_are_read_and_written_again():
+    topology = {"entry": "gateway", "services": ["gateway", "a", "b"]}
+    route = {"kind": "HTTPRoute", "backends": ["a", "b"], "now": [90, 10]}
+    settings = parse_settings({**SMALLEST, "topology": topology, "weights": {"shop": route}}, "x")
+    assert (settings.declared.routes[0].backends, settings.declared.routes[0].now) == (("a", "b"), (90, 10))
+    assert Settings.model_validate(tomllib.loads(render_settings(settings, {}))) == settings

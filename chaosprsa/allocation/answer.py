@@ -7,7 +7,7 @@ import numpy as np
 
 from chaosprsa.allocation.autoscaling import autoscaling
 from chaosprsa.allocation.confidence import confidence
-from chaosprsa.allocation.dimensions import DIMENSIONS
+from chaosprsa.allocation.dimensions import DIMENSIONS, WEIGHT
 from chaosprsa.allocation.engine import Candidate
 from chaosprsa.allocation.explain import bindings, directives
 from chaosprsa.allocation.provisioning import provision
@@ -168,6 +168,7 @@ def _about_what_a_rollout_leaves(run: Run, chosen: Considered) -> Iterator[str]:
         dimension = DIMENSIONS[part]
         if not dimension.rolled_out:
             when = "before it" if chosen.point[at, part] > space.present[at, part] else "after it"
+            when = "once those that get more traffic have grown, before the others shrink" if part == WEIGHT else when
             yield (
                 f"{space.services[at]}: a rollout leaves {dimension.field.value} alone; apply it yourself, {when}: "
                 f"{dimension.applied_to} (in recommendation/kustomize and kubectl)"

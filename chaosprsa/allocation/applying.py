@@ -14,8 +14,9 @@ CACHE_MIB = "chaosprsa.io/cache-mib"  # annotation of a pod template: what its p
 class Change:
     """One object's. resource: as kubectl names its kind; merge: what is patched in it; words: for a reader.
 
-    grows: it gets more, so this comes before what others get less of. kustomized: whether it is among what Kustomize
-    builds. made_later: it is there once there are more pods.
+    operations: a JSON patch instead, where a merge would replace a whole list. grows: it gets more, so this comes
+    before what others get less of. kustomized: whether it is among what Kustomize builds. made_later: it is there once
+    there are more pods.
     """
 
     api_version: str
@@ -25,13 +26,21 @@ class Change:
     merge: dict[str, Any]
     words: str
     grows: bool
+    operations: tuple[dict[str, Any], ...] = ()
     kustomized: bool = True
     made_later: bool = False
 
     @property
-    def patch(self) -> dict[str, Any]:
-        """As Kustomize takes it."""
-        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": {"name": self.name}, **self.merge}
+    def target(self) -> dict[str, str]:
+        """What Kustomize needs to be told where the patch doesn't say it."""
+        group, version = self.api_version.split("/")
+        return {"group": group, "version": version, "kind": self.kind, "name": self.name}
+
+    @property
+    def patch(self) -> Any:
+        """As Kustomize takes it: a merge, or a JSON patch's operations."""
+        named = {"apiVersion": self.api_version, "kind": self.kind, "metadata": {"name": self.name}, **self.merge}
+        return list(self.operations) or named
 
 
 def changes(answer: Recommendation, workloads: Sequence[Workload], declared: Declared) -> tuple[Change, ...]:
@@ -41,6 +50,7 @@ def changes(answer: Recommendation, workloads: Sequence[Workload], declared: Dec
         *_bandwidths(told, declared, workloads, answer.namespace),
         *_volumes(told, declared, workloads, answer),
         *_caches(told, declared, workloads, answer.namespace),
+        *_weights(told, declared),
     )
 
 
@@ -54,6 +64,31 @@ def _bandwidths(
         directive = told.get((one.service, AllocationField.BANDWIDTH))
         if directive is not None:
             yield _annotated(one, directive, find_workload(workloads, one.service, namespace))
+
+
+def _weights(told: dict[tuple[str, AllocationField], Directive], declared: Declared) -> Iterator[Change]:
+    """A JSON patch of each route: weights by their place in it."""
+    for one in declared.routes:
+        moved = [
+            (at, told[name, AllocationField.WEIGHT])
+            for at, name in enumerate(one.backends)
+            if (name, AllocationField.WEIGHT) in told
+        ]
+        if not moved:
+            continue
+        gateway = one.kind == "HTTPRoute"
+        place = f"/spec/rules/{one.rule}/backendRefs" if gateway else f"/spec/http/{one.rule}/route"
+        yield Change(
+            api_version="gateway.networking.k8s.io/v1" if gateway else "networking.istio.io/v1",
+            kind=one.kind,
+            resource=one.kind.lower(),
+            name=one.name,
+            merge={},
+            operations=tuple({"op": "add", "path": f"{place}/{at}/weight", "value": each.to} for at, each in moved),
+            words=f"{one.kind} {one.name}: weights "
+            + ", ".join(f"{each.target} {each.from_} -> {each.to}" for _, each in moved),
+            grows=False,
+        )
 
 
 def _caches(

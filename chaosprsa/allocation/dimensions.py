@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaosprsa.types import AllocationField
 
-REPLICAS, CPU, MEMORY, BANDWIDTH, STORAGE, CACHE = range(6)
+REPLICAS, CPU, MEMORY, BANDWIDTH, STORAGE, CACHE, WEIGHT = range(7)
 EVERYWHERE = 3  # columns of a space in which nothing more is declared
 MIXING = CACHE  # from here on columns make requests go another way: no step of one says what others then need
 
@@ -107,5 +107,17 @@ DIMENSIONS = (
         held="a cache of {} MiB",
         short="Mi cache",
         applied_to="a key of a ConfigMap",
+    ),
+    Dimension(
+        name="route_weight",
+        type="integer",
+        unit="a weight, over all of its route's, in steps of step_weight",
+        range="[weights.ROUTE] min_weight to max_weight",
+        price="none",
+        change="in place",
+        field=AllocationField.WEIGHT,
+        held="a weight of {}",
+        short=" weight",
+        applied_to="an HTTPRoute's (Gateway API) or a VirtualService's (Istio) backends",
     ),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.allocation.dimensions import BANDWIDTH, CACHE, DIMENSIONS, EVERYWHERE, MIXING, REPLICAS, STORAGE
+from chaosprsa.allocation.dimensions import BANDWIDTH, CACHE, DIMENSIONS, EVERYWHERE, MIXING, REPLICAS, STORAGE, WEIGHT
 from chaosprsa.twin.mixes import Mix
 from chaosprsa.twin.stations import Device
 from chaosprsa.types import Declared
@@ -40,6 +40,12 @@ def columns(declared: Declared, services: Sequence[str], known: NDArray[np.bool_
         present[cell], step[cell] = cache.now_mib, cache.step_mib
         low[cell] = cache.now_mib - (cache.now_mib - cache.min_mib) // cache.step_mib * cache.step_mib
         high[cell] = cache.now_mib + (cache.max_mib - cache.now_mib) // cache.step_mib * cache.step_mib
+    for route in declared.routes:
+        for backend, weight in zip(route.backends, route.now, strict=True):
+            cell, size = (services.index(backend), WEIGHT - EVERYWHERE), route.step_weight
+            present[cell], step[cell] = weight, size
+            low[cell] = weight - (weight - route.min_weight) // size * size
+            high[cell] = weight + (route.max_weight - weight) // size * size
     unknown = np.repeat(~known[:, :1], count, axis=1)
     unknown[:, CACHE - EVERYWHERE : CACHE - EVERYWHERE + 1] |= ~known[:, 1:]
     return present, np.where(unknown, present, low), np.where(unknown, present, high), step
@@ -124,12 +130,16 @@ def mix(declared: Declared, services: Sequence[str], point: Ints) -> Mix:
         sizes, shares = zip(*cache.hits, strict=True)
         hit[at], before[at] = np.interp([point[at, CACHE], cache.now_mib], sizes, shares)
         work[at], fill[at], memory[at] = cache.hit_work, cache.fill_requests, point[at, CACHE] - cache.now_mib
+    for route in declared.routes:
+        backends, old = [services.index(name) for name in route.backends], np.array(route.now)
+        new = point[backends, WEIGHT]
+        reached[backends] = (new / new.sum()) / (old / old.sum())
     return Mix(hit=hit, hit_before=before, hit_work=work, fill=fill, reached=reached, memory_mib=memory)
 
 
 def mixing(declared: Declared) -> bool:
     """Whether anything makes requests go another way."""
-    return bool(declared.caches)
+    return bool(declared.caches or declared.routes)
 
 
 def mixed(declared: Declared, services: Sequence[str], points: Ints) -> tuple[tuple[Mix, ...], NDArray[np.int64]]:

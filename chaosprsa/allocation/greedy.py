@@ -44,7 +44,7 @@ def greedy(space: Space, evaluate: Evaluate, start: Ints) -> Found:
     begin = fitted(space, space.clipped(start))
     ready = repaired(space, evaluate, begin)
     if not ready.feasible:
-        generous = found_at(space.high, evaluate(space.high[None]), 0)
+        generous = found_at(space.generous, evaluate(space.generous[None]), 0)
         if not generous.feasible:
             return min(ready, generous, key=lambda found: found.violation)
         ready = generous

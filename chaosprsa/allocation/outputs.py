@@ -30,6 +30,12 @@ class _Move:
     target: int | None = None
 
     @property
+    def grows(self) -> bool:
+        """Whether its pods together get more CPU, or as much."""
+        now, then = self.before, self.after
+        return then.replicas * then.resources.cpu_limit_millicores >= now.replicas * now.resources.cpu_limit_millicores
+
+    @property
     def bounds(self) -> dict[str, int] | None:
         """The autoscaler's, where there is one."""
         if not self.workload.hpa:
@@ -95,11 +101,11 @@ def _yaml(values: Any) -> str:
 
 
 def _component(moves: Sequence[_Move], further: Sequence[Change]) -> dict[str, Any]:
-    every = [
-        *(patch for move in moves for patch in _patches(move)),
-        *(change.patch for change in further if change.kustomized),
-    ]
-    patches = [{"patch": _yaml(patch)} for patch in every]
+    patches: list[dict[str, Any]] = [{"patch": _yaml(patch)} for move in moves for patch in _patches(move)]
+    for change in further:
+        if change.kustomized:
+            target = {"target": change.target} if change.operations else {}
+            patches.append({**target, "patch": _yaml(change.patch)})
     return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}
 
 
@@ -122,37 +128,52 @@ def _values(move: _Move) -> dict[str, Any]:
 
 
 def _commands(namespace: str, moves: Sequence[_Move], further: Sequence[Change]) -> Iterator[str]:
-    """What is declared goes first where it grows, so that it is there before pods go, and last where it shrinks."""
+    """What is declared goes first where it grows, so that it is there before pods go, and last where it shrinks.
+
+    Weights move between what grows and what shrinks.
+    """
     for change in further:
         if change.grows:
             yield from _patch_commands(namespace, change)
+    routes = [change for change in further if change.operations]
+    growing = [move for move in moves if move.grows or not routes]
+    for move in growing:
+        yield from _move_commands(namespace, move)
+    for change in routes:
+        yield from _patch_commands(namespace, change)
     for move in moves:
-        workload, bounds = move.workload, move.bounds
-        target = shlex.quote(f"{workload.kind.lower()}/{workload.name}")
-        kubectl = f"kubectl -n {shlex.quote(namespace)}"
-        if move.before.resources != move.after.resources:
-            given = resources_json(move.after.resources)
-            named = " ".join(
-                f"--{group}={','.join(f'{name}={amount}' for name, amount in values.items())}"
-                for group, values in given.items()
-            )
-            yield f"{kubectl} set resources {target} -c {shlex.quote(workload.container)} {named}"
-        if bounds is not None:
-            patch = f'{{"spec":{{"minReplicas":{bounds["minReplicas"]},"maxReplicas":{bounds["maxReplicas"]}}}}}'
-            yield f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {shlex.quote(patch)}"
-            if move.target and move.target != workload.target:
-                now = f"{workload.target} %" if workload.target else "no target of CPU"
-                yield f"# {workload.hpa}: {move.target} % of CPU requests would keep the headroom (it has {now})"
-        elif move.before.replicas != move.after.replicas:
-            yield f"{kubectl} scale {target} --replicas={move.after.replicas}"
+        if move not in growing:
+            yield from _move_commands(namespace, move)
     for change in further:
-        if not change.grows:
+        if not change.grows and not change.operations:
             yield from _patch_commands(namespace, change)
+
+
+def _move_commands(namespace: str, move: _Move) -> Iterator[str]:
+    workload, bounds = move.workload, move.bounds
+    target = shlex.quote(f"{workload.kind.lower()}/{workload.name}")
+    kubectl = f"kubectl -n {shlex.quote(namespace)}"
+    if move.before.resources != move.after.resources:
+        given = resources_json(move.after.resources)
+        named = " ".join(
+            f"--{group}={','.join(f'{name}={amount}' for name, amount in values.items())}"
+            for group, values in given.items()
+        )
+        yield f"{kubectl} set resources {target} -c {shlex.quote(workload.container)} {named}"
+    if bounds is not None:
+        patch = f'{{"spec":{{"minReplicas":{bounds["minReplicas"]},"maxReplicas":{bounds["maxReplicas"]}}}}}'
+        yield f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {shlex.quote(patch)}"
+        if move.target and move.target != workload.target:
+            now = f"{workload.target} %" if workload.target else "no target of CPU"
+            yield f"# {workload.hpa}: {move.target} % of CPU requests would keep the headroom (it has {now})"
+    elif move.before.replicas != move.after.replicas:
+        yield f"{kubectl} scale {target} --replicas={move.after.replicas}"
 
 
 def _patch_commands(namespace: str, change: Change) -> Iterator[str]:
     kubectl, name = f"kubectl -n {shlex.quote(namespace)}", shlex.quote(change.name)
-    patch = shlex.quote(json.dumps(change.merge, separators=(",", ":")))
+    patch = shlex.quote(json.dumps(change.operations or change.merge, separators=(",", ":")))
+    form = "json" if change.operations else "merge"
     if change.made_later:
         yield f"{kubectl} wait --for=create {change.resource}/{name} --timeout=300s"
-    yield f"{kubectl} patch {change.resource} {name} --type merge -p {patch}"
+    yield f"{kubectl} patch {change.resource} {name} --type {form} -p {patch}"

@@ -156,8 +156,8 @@ def _consider(
 
 
 _NOT_PLAYED = (
-    "it was not played in the shadow: that has production's own bandwidth, volumes and caches, and the recommendation "
-    "others, so the twin alone speaks for it"
+    "it was not played in the shadow: that has production's bandwidth, volumes, caches and weights, and the "
+    "recommendation others, so the twin alone speaks for it"
 )
 
 

@@ -65,7 +65,7 @@ def _remedy(must: Must, point: Ints, by: str) -> Remedy:
     space = must.objective.space
     if _survived(must, space, point):
         return Remedy(allocation=None, cost_month=None, words=f"not known: {_BY_OTHERS[by]}")
-    if not _survived(must, space, space.high):
+    if not _survived(must, space, space.generous):
         return Remedy(allocation=None, cost_month=None, words="nothing within [safety]'s limits survives it")
     best = cheapest(must, point)
     if not best.feasible:
@@ -80,7 +80,7 @@ def cheapest(must: Must, start: Ints) -> Found:
     """The cheapest that greedy search finds from `start`, and from the most that may be tried where that fails."""
     space = must.objective.space
     found = greedy(space, must, start)
-    generous = found_at(space.high, must(space.high[None]), 0)
+    generous = found_at(space.generous, must(space.generous[None]), 0)
     return min(found, generous, key=lambda one: (not one.feasible, one.violation))
 
 

@@ -66,7 +66,7 @@ class Objective:
         self.evaluated = self.played = 0  # points, and those times the worlds that each met
         self._whole = rehearsal
         at = space.clipped(space.present) if reference is None else reference
-        judged = rehearsal(space.capacity(np.stack((space.high, at))))
+        judged = rehearsal(space.capacity(np.stack((space.generous, at))))
         used = shares_used(judged, rehearsal.slo)
         self._allowance = np.maximum(used[0] - 1.0, 0.0) * (1.0 + ALLOWING)
         worlds, issues = rehearsal.worlds, rehearsal.issues

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chaosprsa.allocation import further
-from chaosprsa.allocation.dimensions import CPU, EVERYWHERE, MEMORY, REPLICAS
+from chaosprsa.allocation.dimensions import CPU, EVERYWHERE, MEMORY, REPLICAS, WEIGHT
 from chaosprsa.allocation.limits import excesses
 from chaosprsa.errors import BadInput
 from chaosprsa.settings import SafetyTable
@@ -147,8 +147,19 @@ class Space:
         return not np.array_equal(point[:, EVERYWHERE:], self.present[:, EVERYWHERE:])
 
     def covered(self, points: Ints, other: Ints) -> NDArray[np.bool_]:
-        """Whether other has as much of everything or more, shape (candidates,): what that fails, these fail."""
-        return np.asarray((points <= other).all(axis=(-2, -1)))
+        """Whether other has as much of everything or more, and the same weights: what that fails, these fail.
+
+        Shape (candidates,).
+        """
+        same = (points[..., WEIGHT:] == other[:, WEIGHT:]).all(axis=(-2, -1))
+        return np.asarray((points <= other).all(axis=(-2, -1)) & same)
+
+    @property
+    def generous(self) -> Ints:
+        """The most of everything, routes as they are at present: a weight more is one less of another."""
+        most = self.high.copy()
+        most[:, WEIGHT:] = self.present[:, WEIGHT:]
+        return most
 
     def allocation(self, point: Ints) -> Allocation:
         """The point as a noun."""

@@ -17,6 +17,7 @@ FIELDS = {
     AllocationField.BANDWIDTH: "bandwidth (Mbit/s)",
     AllocationField.STORAGE: "volume class",
     AllocationField.CACHE: "cache (Mi)",
+    AllocationField.WEIGHT: "weight in its route",
 }
 
 

@@ -14,7 +14,7 @@ from chaosprsa.types.backtest import (
     ReliabilityBin,
 )
 from chaosprsa.types.comparison import Comparison, PolicyScore
-from chaosprsa.types.declared import Bandwidth, Cache, Declared, Storage, VolumeClass
+from chaosprsa.types.declared import Bandwidth, Cache, Declared, Route, Storage, VolumeClass
 from chaosprsa.types.issue import (
     Companion,
     EdgeCase,
@@ -139,6 +139,7 @@ __all__ = [
     "RolloutOutcome",
     "RolloutPlan",
     "RolloutStep",
+    "Route",
     "Rung",
     "SearchTrial",
     "ServiceAllocation",

@@ -118,12 +118,41 @@ class Cache:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Services that share requests by their weights in a route, as Gateway API and Istio do: a weight over all of them.
+
+    name: the HTTPRoute's or VirtualService's; rule: which of its rules, counted from 0. backends: services in the
+    route's own order, with what each weighs now; none of them goes below min_weight, so that each stays in use.
+    """
+
+    name: str
+    kind: Literal["HTTPRoute", "VirtualService"]
+    backends: tuple[str, ...]
+    now: tuple[int, ...]
+    rule: int = 0
+    min_weight: int = 5
+    max_weight: int = 100
+    step_weight: int = 5
+
+    def __post_init__(self) -> None:
+        where = f"weights of {self.name}"
+        require(len(self.backends) >= 2, f"{where}: {len(self.backends)} backend(s), expected two or more")
+        require(len(set(self.backends)) == len(self.backends), f"{where}: a backend stands twice")
+        same = len(self.now) == len(self.backends)
+        require(same, f"{where}: {len(self.now)} weights in now, {len(self.backends)} backends; one for each")
+        require(self.rule >= 0, f"{where}: rule is {self.rule}, expected 0 or more")
+        for weight in self.now:
+            _check_range(where, weight, self.min_weight, self.max_weight, self.step_weight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """All of it; nothing by default."""
 
     bandwidths: tuple[Bandwidth, ...] = ()
     storages: tuple[Storage, ...] = ()
     caches: tuple[Cache, ...] = ()
+    routes: tuple[Route, ...] = ()
 
     def __post_init__(self) -> None:
         for what, names in self._named.items():
@@ -140,6 +169,7 @@ class Declared:
             "bandwidth": [one.service for one in self.bandwidths],
             "storage": [one.service for one in self.storages],
             "cache": [one.service for one in self.caches],
+            "weight": [backend for one in self.routes for backend in one.backends],
         }
 
 

@@ -23,6 +23,7 @@ class AllocationField(StrEnum):
     BANDWIDTH = "bandwidth_mbit"
     STORAGE = "volume_attributes_class"
     CACHE = "cache_mib"
+    WEIGHT = "route_weight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The recommendation as others apply it: read back by their own parsers."""
 
+import json
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from chaosprsa.types import (
     Cache,
     Declared,
     Resources,
+    Route,
     ServiceAllocation,
     Storage,
     VolumeClass,
@@ -214,3 +216,32 @@ def test_a_cache_is_a_key_of_a_config_map_and_pods_that_read_it_at_their_start_r
     commands = [shlex.split(line)[3:] for line in texts["kubectl"].splitlines() if line.startswith("kubectl")]
     assert commands[0] == ["patch", "configmap", "cart-settings", "--type", "merge", "-p", '{"data":{"cache":"128MB"}}']
     assert len(commands) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "place"),
+    [
+        ("HTTPRoute", "gateway.networking.k8s.io", "/spec/rules/1/backendRefs"),
+        ("VirtualService", "networking.istio.io", "/spec/http/1/route"),
+    ],
+)
+def test_weights_are_a_json_patch_of_the_route_between_what_grows_and_what_shrinks(kind, group, place):
+    route = Route(name="shop", kind=kind, backends=("cart", "pay"), now=(50, 50), rule=1)
+    told = tuple(
+        SimpleNamespace(target=name, field=AllocationField.WEIGHT, from_=50, to=to)
+        for name, to in (("cart", 20), ("pay", 80))
+    )
+    then = given(web=(2, BEFORE), cart=(1, BEFORE), store=(1, BEFORE), pay=(4, BEFORE))
+    answer = SimpleNamespace(**{**vars(ANSWER), "recommended": then, "directives": told})
+    texts = outputs(answer, WORKLOADS, Declared(routes=(route,)))
+    patch = patches_of(texts)[-1]
+    assert (patch["target"]["group"], patch["target"]["kind"], patch["target"]["name"]) == (group, kind, "shop")
+    operations = yaml.safe_load(patch["patch"])
+    assert operations == [
+        {"op": "add", "path": f"{place}/0/weight", "value": 20},
+        {"op": "add", "path": f"{place}/1/weight", "value": 80},
+    ]
+    commands = [shlex.split(line)[3:] for line in texts["kubectl"].splitlines() if line.startswith("kubectl")]
+    assert [command[1] for command in commands] == ["deployment/pay", kind.lower(), "deployment/cart-v2"]
+    assert commands[1][3:5] == ["--type", "json"]
+    assert json.loads(commands[1][-1]) == operations
