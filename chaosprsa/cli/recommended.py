@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from chaosprsa.cli.text import allocation, chance, table
-from chaosprsa.types import Bounds, Prices, Recommendation, Rung, Survival, TimedFloor
+from chaosprsa.types import Autoscaling, Bounds, Prices, Recommendation, Rung, Survival, TimedFloor
 
 
 def recommendation_table(answer: Recommendation, prices: Prices) -> str:
@@ -79,13 +79,13 @@ def _floor(one: TimedFloor) -> str:
 
 
 def _scaled(answer: Recommendation) -> list[str]:
-    if not answer.autoscaling:
-        return []
-    each = [
-        f"{one.service} {one.floor}-{one.ceiling}" + ("" if one.target is None else f" at {one.target} %")
-        for one in answer.autoscaling
-    ]
-    return [f"HPA       {', '.join(each)}"]
+    each = [f"{one.service} {_bounds_of(one)}" for one in answer.autoscaling]
+    return [f"HPA       {', '.join(each)}"] if each else []
+
+
+def _bounds_of(one: Autoscaling) -> str:
+    """2-8 at 55 %."""
+    return f"{one.floor}-{one.ceiling}" + ("" if one.target is None else f" at {one.target} %")
 
 
 def remedy(survival: Survival, currency: str) -> str:
@@ -113,6 +113,7 @@ def explanation(answer: Recommendation, service: str | None) -> str:
         lines += [f"  {one.field.value} {one.from_} -> {one.to}: {one.reason}" for one in told]
         lines += _bound_by(answer, now.service)
         lines += _expected(answer, now.service)
+        lines += _moved(answer, now.service)
     lines.append(f"confident {answer.confidence:.0%}, until {answer.lapses_at:%Y-%m-%d %H:%M} UTC")
     return "\n".join(lines)
 
@@ -130,6 +131,15 @@ def _bound_by(answer: Recommendation, service: str) -> list[str]:
         f"  binding: {first.field.value}; {first.reason}",
         *(f"  {one.field.value}: {one.reason}" for one in others),
         *(f"  may be   {one}" for one in may_be),
+    ]
+
+
+def _moved(answer: Recommendation, service: str) -> list[str]:
+    """Its floors ahead of time, and what an HPA of it should have."""
+    floors = answer.provisioning.floors if answer.provisioning else ()
+    return [
+        *(f"  ahead     {_floor(one)}" for one in floors if one.service == service),
+        *(f"  HPA       {_bounds_of(one)}; {one.reason}" for one in answer.autoscaling if one.service == service),
     ]
 
 

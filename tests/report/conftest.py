@@ -12,8 +12,12 @@ from chaosprsa.settings import parse_settings
 from chaosprsa.types import (
     Allocation,
     AllocationField,
+    Autoscaling,
+    Binding,
+    Bounds,
     Directive,
     Fault,
+    Foreseen,
     Impact,
     Interval,
     LoadStatistics,
@@ -23,7 +27,9 @@ from chaosprsa.types import (
     Phase,
     PhaseObservation,
     PolicyResult,
+    Provisioning,
     Recommendation,
+    Remedy,
     Resources,
     RolloutOutcome,
     RolloutPlan,
@@ -38,6 +44,7 @@ from chaosprsa.types import (
     Study,
     StudyItem,
     Survival,
+    TimedFloor,
     TwinFit,
     Verdict,
 )
@@ -165,6 +172,43 @@ def make_allocation(replicas, cpu=500):
 
 BEFORE = make_allocation((4, 6, 3, 2, 4))
 AFTER = make_allocation((5, 3, 3, 3, 2))
+REMEDY = Remedy(allocation=None, cost_month=None, words="nothing within [safety]'s limits survives it")
+PROVISIONING = Provisioning(
+    horizon_s=86_400.0,
+    usual=make_allocation((3, 3, 3, 2, 2)),
+    floors=(
+        TimedFloor(
+            service="checkout",
+            floor=3,
+            usual=2,
+            begins=NOW + timedelta(hours=5, minutes=-1),
+            ready_by=NOW + timedelta(hours=5),
+            lapses=NOW + timedelta(hours=7),
+            lead_s=60.0,
+            issues=("checkout-surge-1",),
+            cost=0.12,
+        ),
+    ),
+    foreseen=(
+        Foreseen(
+            issue_id="checkout-surge-1",
+            component="checkout",
+            fault=Fault.TRAFFIC_SURGE,
+            begins=NOW + timedelta(hours=5),
+            ends=NOW + timedelta(hours=7),
+            sure=0.992,
+            draws=400,
+            ahead=True,
+            reason="its window is 2.0 of 24 h, 99% begin in it",
+        ),
+    ),
+    cost_always=8.16,
+    cost_ahead=5.62,
+    risk_always=-0.1,
+    risk_ahead=-0.02,
+    ahead=True,
+    reason="cheaper, at a risk that is allowed",
+)
 
 
 def make_timeline(verdict):
@@ -269,8 +313,28 @@ def make_recommendation(**changes):
                 now=None if outcome.verdict is Verdict.INVALID else outcome.verdict is Verdict.PASSED,
                 recommended=outcome.verdict is not Verdict.INVALID,
                 evidence="shadow" if outcome.verdict is Verdict.FAILED else "twin",
+                remedy=None if outcome.verdict is not Verdict.INVALID else REMEDY,
+                expected_by=("4 such incidents in 30 days",),
+                trials=(outcome.id,),
             )
             for outcome in outcomes
+        ),
+        "bounds": tuple(
+            Bounds(service=one.service, least=replace(one, replicas=2), most=replace(one, replicas=20))
+            for one in AFTER.services
+        ),
+        "bindings": (
+            Binding(
+                service="checkout",
+                field=AllocationField.REPLICAS,
+                issue_id=outcomes[0].issue.id,
+                reason="with 2 replica(s) pod-kill on checkout would put p99 at 640 ms (SLO 300 ms)",
+            ),
+        ),
+        "provisioning": PROVISIONING,
+        "autoscaling": (
+            Autoscaling(service="checkout", floor=2, ceiling=9, target=58, reason="the ceiling carries twice the peak"),
+            Autoscaling(service="cart", floor=3, ceiling=3, target=None, reason="no target is safe"),
         ),
         "search": tuple(
             SearchTrial(

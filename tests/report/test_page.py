@@ -87,6 +87,20 @@ def test_every_drawing_says_what_it_is_and_every_table_has_heads(workspace, rend
     assert all(head.get("scope") in {"col", "row"} for head in outline.all("th"))
 
 
+def test_it_says_what_binds_what_surviving_costs_and_what_is_held_when(workspace, render):
+    words = " ".join(" ".join(Outline(render(workspace)).words).split())
+    for said in (
+        "2 to 20 ×",  # noqa: RUF001  # bounds
+        "with 2 replica(s) pod-kill on checkout would put p99 at 640 ms",
+        "nothing within [safety]'s limits survives it",
+        "4 such incidents in 30 days",
+        "its window is 2.0 of 24 h, 99% begin in it",
+        "5.62 USD over 24 h, 8.16 USD held always",
+        "58 %",
+    ):
+        assert said in words, said
+
+
 def test_the_headline_says_change_cost_and_survival(workspace, render):
     text = Outline(render(workspace)).text
     assert "Change gateway, catalogue, checkout and payment: 38.65 USD a month less, 16 %." in text

@@ -229,3 +229,15 @@ def test_leftovers_of_a_killed_run_are_refused_until_they_are_restored(stage, tm
         roll(stage, stage.plan(replicas=3), tmp_path)
     stage.restore()
     assert_as_before(stage)
+
+
+@pytest.mark.slow
+def test_where_an_autoscaler_owns_the_replicas_its_floor_and_ceiling_move_and_its_target_stays(stage, tmp_path):
+    owned = next(one for one in stage.cluster.workloads(stage.lab.namespace) if one.hpa)
+    plan = stage.plan(owned.service, replicas=owned.floor + 1)
+    raised = replace(plan, changes=(replace(plan.changes[0], ceiling=owned.ceiling + 3),))
+    found = roll(stage, replace(raised, hash=plan_hash(raised)), tmp_path)
+    assert found.verdict is Verdict.PASSED, found.reasons
+    after = stage.cluster.workload(stage.lab.namespace, owned.service)
+    assert (after.floor, after.ceiling, after.target) == (owned.floor + 1, owned.ceiling + 3, owned.target)
+    assert owned.target > 0
