@@ -25,14 +25,16 @@ def autoscaling(engine: Engine, point: Ints, floor: Ints) -> tuple[Autoscaling, 
     used = np.minimum(at_most, FULLEST * cores) / requests
     targets = np.floor(100 * used / (1 + TOLERANCE)).astype(np.int64)
     surge = max((issue.surge for issue in engine.survivable), default=1.0)
-    ceilings, bound = _ceilings(engine, point, work * surge / requests, targets)
+    safe = most > 0
+    pods = work * surge / requests / np.maximum(targets / 100, 0.01) if safe else point[:, REPLICAS] * surge
+    ceilings, bound = _ceilings(engine, point, np.ceil(pods - 1e-9).astype(np.int64))
     return tuple(
         Autoscaling(
             service=service,
             floor=max(int(floor[at, REPLICAS]), 1),
             ceiling=int(max(ceilings[at], floor[at, REPLICAS], 1)),
-            target=int(targets[at]) if most > 0 and targets[at] > 0 else None,
-            reason=_reason(surge, most, bound.get(at, "")),
+            target=int(targets[at]) if safe and targets[at] > 0 else None,
+            reason=_reason(surge, safe, bound.get(at, ""), engine.twin.fit.trusted),
         )
         for at, service in enumerate(space.services)
         if engine.twin.graph.visits[at] > 0
@@ -61,13 +63,9 @@ def _most_load(engine: Engine, point: Ints) -> float:
     return low
 
 
-def _ceilings(engine: Engine, point: Ints, busy: Floats, targets: Ints) -> tuple[Ints, Mapping[int, str]]:
-    """What HPA asks for in the worst surge, as far as [safety], quota and nodes let all services together; what binds.
-
-    busy: pods' requests in use then, shape (services,).
-    """
+def _ceilings(engine: Engine, point: Ints, asked: Ints) -> tuple[Ints, Mapping[int, str]]:
+    """Pods that HPA asks for in the worst surge, as far as [safety], quota and nodes let all together; what binds."""
     space = engine.space
-    asked = np.ceil(busy / np.maximum(targets / 100.0, 1e-3) - 1e-9).astype(np.int64)
     wanted = np.maximum(asked, point[:, REPLICAS])
     most = np.maximum(engine.case.safety.max_replicas, point[:, REPLICAS])
     bound = {int(at): "[safety] max_replicas" for at in np.flatnonzero(wanted > most)}
@@ -81,9 +79,10 @@ def _ceilings(engine: Engine, point: Ints, busy: Floats, targets: Ints) -> tuple
     return there[:, REPLICAS], bound
 
 
-def _reason(surge: float, most: float, bound: str) -> str:
+def _reason(surge: float, safe: bool, bound: str, trusted: bool) -> str:
     up_to = f"{surge:.3g} times the usual peak" if surge > 1 else "the usual peak"
     ceiling = f"the ceiling carries {up_to}" if not bound else f"the ceiling is what {bound} leaves for {up_to}"
-    if most <= 0:
-        return f"{ceiling}; no target is safe, as the usual peak misses the SLO"
-    return f"{ceiling}; at the target the SLO is held, {TOLERANCE:.0%} of tolerance included"
+    target = f"at the target the SLO is held, {TOLERANCE:.0%} of tolerance included"
+    if not safe:
+        target = "no target is safe, as the usual peak misses the SLO"
+    return f"{ceiling}; {target}" + ("" if trusted else "; by a twin that is not trusted")

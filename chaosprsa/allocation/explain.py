@@ -7,10 +7,10 @@ import numpy as np
 
 from chaosprsa.allocation.dimensions import CPU, DIMENSIONS, MEMORY
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.space import Ints, Space
+from chaosprsa.allocation.space import Floats, Ints, Space
 from chaosprsa.allocation.threats import in_words
 from chaosprsa.twin import Rehearsal
-from chaosprsa.twin.judge import COARSE
+from chaosprsa.twin.judge import COARSE, Judged
 from chaosprsa.types import AllocationField, Binding, Directive, Slo
 
 _REQUESTS = {CPU: (AllocationField.CPU_REQUEST, 0), MEMORY: (AllocationField.MEMORY_REQUEST, 1)}
@@ -103,26 +103,36 @@ def bindings(space: Space, objective: Objective, point: Ints, trusted: bool) -> 
     allowed = max(float(objective(point[None]).violation[0]), 0.0)
     found = []
     for row, (at, part) in enumerate(less):
-        harm = np.maximum(judged.violation[row], 0.0) - np.maximum(own, 0.0)
-        worst = int(harm.argmax())
-        issue = rehearsal.issues[rehearsal.worlds.issue[worst]]
         held = f"with {_held(space, points[row], at, part)}"
-        if harm[worst] > 1e-6:
-            missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
-            weight, by, reason = harm[worst], issue.id, f"{held} {in_words(issue)} would put {missed}"
-        elif risk[row] > allowed + 1e-9:
-            weight, by, reason = (
-                risk[row],
-                "",
+        weight, by, reason = _bound(rehearsal, judged, own, row, held)
+        if weight <= 0 and risk[row] > allowed + 1e-9:
+            weight, reason = (
+                float(risk[row]),
                 f"{held} no single issue is missed, but the risk is above what is allowed",
             )
-        else:
-            weight, by, reason = -1.0, "", f"{held} every issue that can be survived still is"
         said = reason if trusted else f"{reason}, by a twin that is not trusted"
         found.append(
             (at, -weight, Binding(service=space.services[at], field=DIMENSIONS[part].field, issue_id=by, reason=said))
         )
     return tuple(binding for _, _, binding in sorted(found, key=lambda one: one[:2]))
+
+
+def _bound(rehearsal: Rehearsal, judged: Judged, own: Floats, row: int, held: str) -> tuple[float, str, str]:
+    """(how hard it binds, 0 where it doesn't; the issue's id; why). own: violations of what is held now."""
+    more = np.maximum(judged.violation[row], 0.0) - np.maximum(own, 0.0)
+    kept = np.where(own <= 0, more, 0.0)
+    worst = int(kept.argmax() if kept.max() > 1e-6 else more.argmax())
+    issue = rehearsal.issues[rehearsal.worlds.issue[worst]]
+    if kept[worst] > 1e-6:
+        missed = _missed(float(judged.latency_s[row][worst]), float(judged.failed[row][worst]), rehearsal.slo)
+        return float(kept[worst]), issue.id, f"{held} {in_words(issue)} would put {missed}"
+    if more[worst] > 1e-6:
+        return (
+            float(more[worst]),
+            issue.id,
+            f"{held} {in_words(issue)}, which is missed as it is, would be missed by more",
+        )
+    return 0.0, "", f"{held} every issue that is survived still is"
 
 
 def _a_step_less(space: Space, point: Ints, at: int, part: int) -> Ints:

@@ -52,7 +52,8 @@ def remedies(engine: Engine, point: Ints, verdicts: Verdicts) -> Mapping[str, Re
     allowed = max(float(objective(point[None]).violation[0]), 0.0)
     found = {issue.id: _NOT_SEARCHED for issue in lost}
     for issue in sorted(lost, key=lambda one: (-one.probability, one.id))[:MOST_SEARCHED]:
-        found[issue.id] = _remedy(Must(objective, engine.predicted(issue.id), allowed), point, verdicts.by[issue.id])
+        must = Must(objective, engine.predicted(issue.id), allowed)
+        found[issue.id] = _remedy(must, point, verdicts.by[issue.id], engine.twin.fit.trusted)
     return found if engine.twin.fit.trusted else {issue: _doubted(one) for issue, one in found.items()}
 
 
@@ -60,25 +61,28 @@ def _doubted(remedy: Remedy) -> Remedy:
     return replace(remedy, words=f"{remedy.words}; by a twin that is not trusted")
 
 
-def _remedy(must: Must, point: Ints, by: str) -> Remedy:
-    """by: who says that it isn't survived."""
+def _remedy(must: Must, point: Ints, by: str, trusted: bool) -> Remedy:
+    """by: who says that it isn't survived. trusted: something may be taken elsewhere, if that alone is no saving."""
     space = must.objective.space
     if _survived(must, space, point):
         return Remedy(allocation=None, cost_month=None, words=f"not known: {_BY_OTHERS[by]}")
     if not _survived(must, space, space.generous):
         return Remedy(allocation=None, cost_month=None, words="nothing within [safety]'s limits survives it")
-    best = cheapest(must, point)
+    cost = float(space.cost_month(point[None])[0])
+    best = cheapest(must, point, space if trusted else replace(space, low=point))
+    if best.feasible and best.cost_month < cost:
+        best = cheapest(must, point, replace(space, low=point))
     if not best.feasible:
         return Remedy(allocation=None, cost_month=None, words=f"nothing survives it within {_limits(must, best)}")
-    more = best.cost_month - float(space.cost_month(point[None])[0])
     return Remedy(
-        allocation=space.allocation(best.point), cost_month=round(more, 4), words=moved(space, point, best.point)
+        allocation=space.allocation(best.point),
+        cost_month=round(best.cost_month - cost, 4),
+        words=moved(space, point, best.point),
     )
 
 
-def cheapest(must: Must, start: Ints) -> Found:
-    """The cheapest that greedy search finds from `start`, and from the most that may be tried where that fails."""
-    space = must.objective.space
+def cheapest(must: Must, start: Ints, space: Space) -> Found:
+    """The cheapest that greedy search finds in `space` from `start`, else the most that may be tried."""
     found = greedy(space, must, start)
     generous = found_at(space.generous, must(space.generous[None]), 0)
     return min(found, generous, key=lambda one: (not one.feasible, one.violation))

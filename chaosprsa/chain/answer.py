@@ -17,7 +17,7 @@ from chaosprsa.allocation.risk import Risk
 from chaosprsa.chain.context import Context, utc_now
 from chaosprsa.chain.rehearsal import play, read_study
 from chaosprsa.documents import read_document, write_document, write_text
-from chaosprsa.errors import BadInput, NotEnoughHistory
+from chaosprsa.errors import BadInput
 from chaosprsa.issues import draw_issues
 from chaosprsa.models.bundle import Bundle, load_bundle
 from chaosprsa.report import render_report
@@ -108,7 +108,7 @@ def drawn(bundle: Bundle, horizon: timedelta, seed: int) -> tuple[SimulatedIssue
     """So many issues that their times can be told, from now on; none where too little was learnt to draw any."""
     try:
         return draw_issues(bundle, horizon, DRAWS, np.random.default_rng(seed), utc_now(), seed, edge_share=0.0)
-    except (BadInput, NotEnoughHistory):
+    except BadInput:
         return ()
 
 

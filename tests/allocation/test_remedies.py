@@ -34,7 +34,7 @@ def engine_of(shop, outcomes, issues, **changed):
 
 def asked(engine, point=None, shown=NOTHING_SHOWN):
     at = engine.space.present if point is None else point
-    return remedies(engine, at, verdicts(engine.space, engine.final, at, shown, engine.twin.fit.trusted))
+    return remedies(engine, at, verdicts(engine.space, engine.final, at, shown, engine.twin.fit.trusted, {}))
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,20 @@ def test_a_step_less_of_anything_would_not_do(engine, issues):
     """No single step down of what was found is cheaper and still survives: it is a least, not just enough."""
     space = engine.space
     must = Must(engine.objective(space.present, SEARCH_STEP_S), engine.predicted(issues[0].id), 1.0)
-    best = cheapest(must, space.present).point
+    best = cheapest(must, space.present, space).point
     for at, part in np.argwhere(best > space.low):
         less = best.copy()
         less[at, part] -= space.step[at, part]
         assert must(less[None]).violation[0] > 0
+
+
+def test_nothing_is_taken_elsewhere_where_that_alone_would_save(engine, issues, told):
+    """Production has more than it needs: to survive a surge besides must not look cheaper than not to."""
+    found = told[issues[0].id]
+    assert found.cost_month > 0
+    for now, then in zip(engine.case.production.services, found.allocation.services, strict=True):
+        assert then.replicas >= now.replicas
+        assert then.resources.cpu_limit_millicores >= now.resources.cpu_limit_millicores
 
 
 def test_what_nothing_survives_is_said(issues, told):
