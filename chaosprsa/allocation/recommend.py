@@ -17,7 +17,7 @@ from chaosprsa.allocation.ladder import climbed, nearer
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.run import Considered, Run
-from chaosprsa.allocation.survival import verdicts
+from chaosprsa.allocation.survival import contradictions, verdicts
 from chaosprsa.errors import BadInput
 from chaosprsa.progress import Progress, silent
 from chaosprsa.settings import SafetyTable
@@ -76,7 +76,7 @@ def recommend(
     _refuse_contradictions(case, scale)
     progress("calibrating the twin", 0.0)
     run = Run(Engine(case, outcomes), tuple(outcomes), scale)
-    run.notes += notes
+    run.notes += (*notes, *contradictions(outcomes), *_free(prices))
     first = _proposed(run, storage, check, rolled_back, progress)
     chosen, present = _chosen(run)
     return answer(run, chosen, present, first, namespace)
@@ -92,6 +92,15 @@ def _proposed(
     first = climbed(run, first, refuted, progress)
     _consider(run, first, check, progress, rolled_back)
     return first
+
+
+def _free(prices: Prices) -> tuple[str, ...]:
+    """What costs nothing, in words: a search for the least cost has no reason to give less of it."""
+    each = {"CPU": prices.cpu_core_hour, "memory": prices.memory_gib_hour}
+    free = [name for name, price in each.items() if not price]
+    if not free:
+        return ()
+    return (f"{' and '.join(free)} cost nothing by [prices]: nothing is saved by less of it, so less is no aim",)
 
 
 def _refuse_contradictions(case: Case, scale: float) -> None:

@@ -28,6 +28,7 @@ from chaosprsa.types.recommendation import BROKEN
 
 STUDY = "chaosprsa"
 MARK = "space"
+_UNREADABLE = (ValueError, KeyError, TypeError)  # what Optuna raises at a journal that is none
 MOST_TABLES = 40  # of Optuna's, types and indices too: workers can meet at each
 _Told = TypeVar("_Told")
 
@@ -70,7 +71,9 @@ class Study:
         self._study = self._opened()
         self._refresh()
 
-    def _opened(self) -> Any:
+    def _opened(self, *, anew: bool = False) -> Any:
+        from sqlalchemy.exc import ArgumentError
+
         where = self._storage
         try:
             self._backend = self._connected(where)
@@ -84,9 +87,19 @@ class Study:
                 "pip install 'chaosprsa[postgresql]'), or name a file"
             ) from None
         except Exception as error:
+            if isinstance(where, Path) and not anew and isinstance(error, _UNREADABLE):
+                return self._anew(where, error)
+            if isinstance(error, ArgumentError):
+                raise BadInput(
+                    f"{self._where}: no storage that Optuna knows ({_first_line(error)}); expected a URL as "
+                    "postgresql://USER@HOST/DATABASE or sqlite:///FILE, or nothing for a file in recommendation/"
+                ) from error
             if not self._outside(error):
                 raise
-            raise SourceUnreachable(f"{self._where}: the study can't be opened ({_first_line(error)})") from error
+            raise SourceUnreachable(
+                f"{self._where}: the study can't be opened ({_first_line(error)}); see that it is there and may be "
+                "written, or leave [allocation] storage empty for a file"
+            ) from error
         if mark not in (None, self.mark) and isinstance(where, Path):
             where.replace(where.with_name(f"{where.name}.{mark}"))
             return self._opened()
@@ -96,6 +109,13 @@ class Study:
                 "a present that changed since); nothing in it was touched: name another [allocation] study"
             )
         return study
+
+    def _anew(self, where: Path, error: Exception) -> Any:
+        """A file that can't be read is kept under another name; what was tried in it is tried again."""
+        aside = where.with_name(f"{where.name}.broken")
+        where.replace(aside)
+        self.notes.append(f"{where}: it can't be read ({_first_line(error)}); it is {aside.name} now, another is begun")
+        return self._opened(anew=True)
 
     @property
     def _where(self) -> str:
@@ -111,6 +131,7 @@ class Study:
             return None
         if isinstance(where, Path):
             where.parent.mkdir(parents=True, exist_ok=True)
+            _drop_half_a_line(where)
             return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(where)))
         try:
             with warnings.catch_warnings():
@@ -310,6 +331,14 @@ class Study:
         if isinstance(self._backend, self._optuna.storages.RDBStorage):
             self._backend.remove_session()
             self._backend.engine.dispose()
+
+
+def _drop_half_a_line(file: Path) -> None:
+    """A writer that was killed leaves one; the next line would be glued to it, and both be lost."""
+    content = file.read_bytes() if file.exists() else b""
+    if not content.endswith(b"\n") and content:
+        with file.open("r+b") as opened:
+            opened.truncate(content.rfind(b"\n") + 1)
 
 
 def _key(source: object, point: Sequence[int] | None) -> tuple[str, tuple[int, ...]]:

@@ -40,6 +40,24 @@ def shadow_verdicts(outcomes: Sequence[Outcome], allocation: Allocation) -> dict
     return found
 
 
+def contradictions(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Issues whose trials passed and failed with one and the same allocation, in words."""
+    told = [one for one in outcomes if one.verdict in (Verdict.PASSED, Verdict.FAILED)]
+    pairs = (
+        one
+        for at, one in enumerate(told)
+        for other in told[:at]
+        if one.issue.id == other.issue.id
+        and one.verdict is not other.verdict
+        and _same_limits(one.allocation, other.allocation)
+    )
+    return tuple(
+        f"{issue.fault.value} on {issue.component} ({issue.id}): trials of one allocation passed and failed; it counts "
+        "as failed: play it again, longer, if chance may have decided"
+        for issue in {one.issue.id: one.issue for one in pairs}.values()
+    )
+
+
 def _same_limits(one: Allocation, other: Allocation) -> bool:
     """Replicas and limits decide how a pod behaves in a trial; requests only where it is placed."""
 

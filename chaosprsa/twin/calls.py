@@ -26,7 +26,10 @@ def measured_calls(graph: CallGraph, seen: Observed) -> tuple[CallGraph, Floats,
     visits[graph.entry] = 1.0
     for at in reversed(graph.order):
         callers = np.flatnonzero(graph.calls[:, at])
-        if at == graph.entry or not len(callers):
+        if at == graph.entry:
+            continue
+        if not len(callers):
+            notes.append(_uncalled(graph.services[at], seen.rate[:, at]))
             continue
         line, counted = _calls_to(at, callers, graph.calls[callers, at], seen)
         calls[callers, at] = line.value
@@ -59,6 +62,14 @@ def _calls_to(at: int, callers: np.ndarray, declared: Floats, seen: Observed) ->
         value[left], covariance[np.ix_(left, left)] = one.value, one.covariance
         counted = True
     return Line(value, covariance), counted
+
+
+def _uncalled(name: str, rate: Floats) -> str:
+    """Of a service that no edge leads to."""
+    if np.nan_to_num(rate).max(initial=0.0) > 0:
+        most = np.nanmax(rate)
+        return f"{name}: nobody calls it in [topology] edges, yet up to {most:.3g} requests/s came: add who calls it"
+    return f"{name}: nobody calls it in [topology] edges; no load reaches it, and it stays as it is"
 
 
 def _untold(graph: CallGraph, at: int, callers: np.ndarray, line: Line, counted: bool) -> list[str]:

@@ -112,7 +112,17 @@ def _callees_first(calls: Floats, services: tuple[str, ...]) -> tuple[int, ...]:
     while len(done) < len(services):
         ready = [at for at in range(len(services)) if at not in done and set(np.flatnonzero(calls[at])) <= set(done)]
         if not ready:
-            circle = ", ".join(service for at, service in enumerate(services) if at not in done)
-            raise BadInput(f"topology: calls go round in a circle among {circle}; remove the edge that closes it")
+            raise BadInput(
+                f"topology: {' -> '.join(_circle(calls, services, done))}: calls go round in a circle, "
+                "so no request would end; remove the one of [topology] edges that closes it (a callback, as a rule)"
+            )
         done.extend(ready)
     return tuple(done)
+
+
+def _circle(calls: Floats, services: tuple[str, ...], done: list[int]) -> list[str]:
+    """The services of one, the first again at its end. Each that is left calls another one that is left."""
+    way = [next(at for at in range(len(services)) if at not in done)]
+    while way[-1] not in way[:-1]:
+        way.append(next(int(at) for at in np.flatnonzero(calls[way[-1]]) if at not in done))
+    return [services[at] for at in way[way.index(way[-1]) :]]

@@ -118,6 +118,33 @@ def test_a_storage_that_is_back_at_the_end_gets_what_it_missed(space, tmp_path, 
         assert "still gone at the end" in study.notes[1]
 
 
+@pytest.mark.parametrize("content", [b'{"half\n{"a": 1}\n', b"\x00\xff\n" * 3, b"[]\n"])
+def test_a_file_that_can_not_be_read_is_kept_aside_and_said(space, tmp_path, content):
+    """It ended with a traceback once."""
+    (tmp_path / "study.log").write_bytes(content)
+    study = Study(space, 1, HIGH, tmp_path / "study.log")
+    study.round(objective, 2)
+    assert Study(space, 1, HIGH, tmp_path / "study.log").done == 2
+    assert "it is study.log.broken now" in study.notes[0]
+    assert (tmp_path / "study.log.broken").read_bytes() == content
+
+
+def test_half_a_line_of_a_writer_that_was_killed_costs_only_itself(space, tmp_path):
+    """The next line was glued to it once, and the file could not be read from then on."""
+    Study(space, 1, HIGH, tmp_path / "study.log").round(objective, 4)
+    with (tmp_path / "study.log").open("ab") as log:
+        log.write(b'{"op_code": 5, "worker')
+    Study(space, 1, HIGH, tmp_path / "study.log").round(objective, 4)
+    again = Study(space, 1, HIGH, tmp_path / "study.log")
+    assert (again.done, again.notes) == (8, [])
+
+
+def test_what_is_no_storage_is_refused_with_what_is_one(space):
+    for nonsense in ("mongo://nowhere", "a file"):
+        with pytest.raises(BadInput, match=r"no storage that Optuna knows.*postgresql://"):
+            Study(space, 1, HIGH, nonsense)
+
+
 def test_a_storage_that_is_not_there_is_said(space, tmp_path):
     with pytest.raises(SourceUnreachable, match="can't be opened"):
         Study(space, 1, HIGH, f"sqlite:///{tmp_path}/nowhere/study.db")

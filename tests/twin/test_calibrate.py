@@ -1,5 +1,6 @@
 """Calibration from trials that an event-by-event simulation played: what went in must come out."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from chaosprsa.errors import BadInput
 from chaosprsa.twin import calibrate
+from chaosprsa.twin.fit import leave_one_out
 from chaosprsa.twin.robust import median_and_spread, rising_line
 from chaosprsa.types import Edge, Slo, Topology, Verdict
 
@@ -77,7 +79,19 @@ def test_does_not_trust_itself_when_trials_contradict_one_another(shop, outcomes
     mixed = [slowed(one) if at % 2 else one for at, one in enumerate(outcomes)]
     fit = calibrate(mixed, shop.SHOP, shop.SLO).fit
     assert not fit.trusted
-    assert fit.reason
+    assert re.search(r"off by a factor of \d+\.\d\d|in only \d+% of 21 phases", fit.reason)
+
+
+def test_each_trial_is_judged_by_a_twin_of_the_others_alone(shop, outcomes, twin):
+    asked = []
+
+    def fit(others):
+        asked.append({one.id for one in others})
+        return twin
+
+    leave_one_out(outcomes, twin, shop.SLO, fit)
+    everybody = {one.id for one in outcomes}
+    assert asked == [everybody - {one.id} for one in outcomes]
 
 
 def test_one_wild_measurement_moves_little(shop, outcomes, twin):

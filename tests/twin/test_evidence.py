@@ -1,6 +1,7 @@
 """What counters tell of costs, calls and starts: known numbers in, intervals that hold them as often as they say."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,16 @@ def test_a_service_that_nobody_counts_keeps_its_declared_calls_and_their_width(d
     assert graph.calls[:, 3] == pytest.approx([0.0, 0.5, 0.5, 0.0])
     assert spread[3] > 0.3
     assert "store: its requests were not counted" in notes[0]
+
+
+@pytest.mark.parametrize(("rate", "words"), [(0.0, "no load reaches it"), (3.0, "up to 3 requests/s came")])
+def test_a_service_that_nobody_calls_is_said(diamond, rate, words):
+    alone = replace(diamond, edges=diamond.edges[:3])
+    alone = replace(alone, edges=tuple(edge for edge in alone.edges if edge.callee != "store"))
+    _, _, notes = measured_calls(call_graph(alone), seen(RATE, 0.5 * RATE, 0.5 * RATE, np.full(ROWS, rate)))
+    assert len(notes) == 1
+    assert "store: nobody calls it in [topology] edges" in notes[0]
+    assert words in notes[0]
 
 
 def test_starts_that_differ_are_drawn_as_wide_as_they_do():
