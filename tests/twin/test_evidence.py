@@ -200,7 +200,10 @@ def covered(seeds, sigmas, rates, length_s):
     ids=["trials", "history"],
 )
 def test_intervals_of_ninety_percent_hold_the_truth_about_nine_times_in_ten(rates, length_s):
-    """At 40 worlds and five numbers a share of 0.9 is sure to about 0.05 each, 0.03 over all (they hang together)."""
+    """Over 300 worlds it was 0.95 of trials and 0.94 of a history; of 0.5 intervals 0.63 and 0.58.
+
+    At 40 worlds and five numbers a share of 0.9 is sure to about 0.05 each, 0.03 over all (they hang together).
+    """
     share = covered(40, 1.645, rates, length_s)
     assert share.min() >= 0.75
     assert 0.84 <= share.mean() <= 0.99

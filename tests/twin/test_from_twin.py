@@ -76,6 +76,30 @@ def test_a_draw_replaces_what_is_nominal(twin, capacity):
     assert [each.demand_s for each in network_of(twin, capacity, parameters=drawn).services] == [0.02, 0.005, 0.003]
 
 
+def test_idle_use_and_threads_leave_requests_less_of_a_limit_in_both_twins(twin, capacity):
+    """cart uses 0.1 cores by itself; web's requests never more than half a core, whatever its limit."""
+    bound = replace(twin, idle_cores=np.array([0.0, 0.1, 0.0]), most_cores=np.array([0.5, np.inf, np.inf]))
+    assert [each.cores for each in network_of(bound, capacity, row=1).services] == [0.5, pytest.approx(1.4), 2.0]
+    one = Capacity(*(getattr(capacity, name)[1:] for name in Capacity.__slots__))
+    none, full = np.zeros((1, 3)), np.ones((1, 3))
+    quiet = Effects(none, none, full, full, none, none, np.ones(1))
+    known = Parameters(*(getattr(twin.nominal, name)[None] for name in Parameters.__slots__))
+    course = Course(np.full((5, 1), 15.0), np.full((5, 1), 40.0), np.full(5, Part.BEFORE))
+    used = [simulate(each, one, known, quiet, course).utilisation[0] for each in (twin, bound)]
+    assert used[0] == pytest.approx([0.2, used[0][1], used[0][2]], rel=0.01)  # 40 times 10 ms on two pods of a core
+    assert used[1] == pytest.approx([0.4, used[0][1] * 1.5 / 1.4, used[0][2]], rel=0.01)
+
+
+def test_unsure_calls_are_drawn_as_more_or_less_work_and_wait_together(twin):
+    wide = replace(twin, spread=replace(twin.spread, visits=np.array([0.0, 0.3, 0.0])))
+    drawn = wide.drawn(np.random.default_rng(1), 500)
+    more = drawn.demand_s / twin.nominal.demand_s
+    assert np.log(more[:, 1]).std() == pytest.approx(0.3, rel=0.1)
+    assert (more[:, [0, 2]] == 1.0).all()
+    assert drawn.wait_s[:, 1] / twin.nominal.wait_s[1] == pytest.approx(more[:, 1])
+    assert more[0, 1] == 1.0
+
+
 def test_a_row_that_is_not_there_is_refused(twin, capacity):
     with pytest.raises(InvalidNoun, match="row 2 was asked for, there are 2"):
         network_of(twin, capacity, row=2)
