@@ -39,12 +39,13 @@ def case(shop):
     )
 
 
-def climbing(engine_of, case, outcomes):
-    """Greedy search alone proposes."""
+def climbing(engine_of, case, outcomes, room=()):
+    """Greedy search alone proposes; beside it stands what holds these smaller shares of the SLO."""
     engine = engine_of(case, outcomes)
     run = Run(engine, outcomes, 0.5)
     untuned = PolicyResult(kept=False, searched_return=0.0, tuned_return=0.0, reason="")
-    proposed = Candidate(engine.roomier(engine.space.present, (), 1.0, engine.space).point, (), untuned)
+    found = [engine.roomier(engine.space.present, (), share, engine.space).point for share in (1.0, *room)]
+    proposed = Candidate(found[0], (), untuned, others=tuple(found[1:]))
     return run, proposed, climbed(run, proposed, (), silent)
 
 
@@ -74,6 +75,20 @@ def test_a_mistake_of_the_fluid_twin_is_caught_and_mended(mended):
     assert run.engine.price_month(found.point) > run.engine.price_month(proposed.point)
     assert climb.steps
     assert any("the fluid twin said" in note for note in run.notes)
+
+
+def test_a_dearer_candidate_is_left_out_once_a_cheaper_one_holds(case, outcomes):
+    run, proposed, found = climbing(Engine, case, outcomes, room=(0.9, 0.8))
+    race, first = run.climbs[0].found, run.climbs[0].rules.first
+    assert np.array_equal(found.point, proposed.point)
+    assert len(race.values) == 3
+    assert [len(rows) for rows in race.values[1:]] == [first, first]
+
+
+def test_a_dearer_one_beside_it_is_taken_where_the_searched_one_misses(case, outcomes):
+    run, proposed, found = climbing(Mistaken, case, outcomes, room=(0.7,))
+    assert np.array_equal(found.point, proposed.others[0])
+    assert not run.climbs[0].steps
 
 
 def test_the_next_step_is_the_shorter_the_larger_the_difference(good):

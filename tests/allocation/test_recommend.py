@@ -104,6 +104,13 @@ def test_an_issue_that_no_allocation_survives_is_named(answer):
     assert any("dependency-failing on pay" in note and "no allowed allocation" in note for note in answer.notes)
 
 
+def test_it_has_climbed_from_the_fluid_twin_to_the_exact_one(answer):
+    """Trials of production as it is are the shadow's."""
+    assert [rung.fidelity for rung in answer.rungs] == ["fluid", "exact", "shadow"]
+    assert answer.rungs[1].difference == pytest.approx(1.0, abs=0.15)
+    assert all(one.here < 1 for one in answer.rungs[1].measured)
+
+
 def test_lapses_when_the_settings_say(answer):
     assert answer.lapses_at - answer.created == timedelta(hours=24)
     assert all(one.lapses_at == answer.lapses_at for one in answer.directives)

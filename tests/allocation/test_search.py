@@ -9,7 +9,7 @@ import pytest
 from chaosprsa.allocation.greedy import found_at, repaired
 from chaosprsa.allocation.iterated import iterated
 from chaosprsa.allocation.scores import Objective, Scores
-from chaosprsa.allocation.search import BATCH, search, starts
+from chaosprsa.allocation.search import BATCH, MOST_NEAR, NEAR, search, starts
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Space, build_space
 from chaosprsa.allocation.study import STUDY, Study
 from chaosprsa.allocation.swift import swift
@@ -52,6 +52,15 @@ def test_finds_a_feasible_allocation_cheaper_than_all_at_the_limits(space, objec
     assert best.feasible
     assert objective(best.point[None]).feasible[0]
     assert best.cost_month < 0.2 * space.cost_month(space.high[None])[0]
+
+
+def test_the_cheapest_feasible_of_all_trials_are_told_beside_the_best(objective, found):
+    near, best = found[0].near, found[0].best
+    assert 1 <= len(near) <= MOST_NEAR
+    scores = objective(np.stack(near))
+    assert scores.feasible.all()
+    assert (np.diff(scores.price_month) >= 0).all()
+    assert scores.price_month[-1] <= NEAR * best.price_month
 
 
 def test_no_single_step_down_is_left(space, objective, found):
