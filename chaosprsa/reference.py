@@ -65,13 +65,13 @@ def _dimensions() -> Iterator[str]:
     yield "## What is searched\n"
     yield "Each service's replicas, CPU and memory; the others where `chaosprsa.toml` declares them.\n"
     rows = (
-        (_code(one.field), one.type, one.unit, one.range, one.price, one.change, one.applied_to, _BY[one.rolled_out])
+        (_code(one.field), one.type, one.unit, one.range, one.price, one.change, one.applied_to, _BY[one.field.by_hand])
         for one in DIMENSIONS
     )
     yield _table(("Directive", "Type", "Unit", "Range", "Price", "Change", "Where", "Applied by"), rows)
 
 
-_BY = {True: "`rollout`, or you", False: "you: Kustomize, kubectl"}
+_BY = {True: "you: Kustomize, kubectl", False: "`rollout`, or you"}
 
 
 def _first(doc: str | None) -> str:

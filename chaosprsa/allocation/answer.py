@@ -166,7 +166,7 @@ def _about_what_a_rollout_leaves(run: Run, chosen: Considered) -> Iterator[str]:
     space = run.engine.space
     for at, part in np.argwhere(chosen.point != space.present):
         dimension = DIMENSIONS[part]
-        if not dimension.rolled_out:
+        if dimension.field.by_hand:
             when = "before it" if chosen.point[at, part] > space.present[at, part] else "after it"
             when = "once those that get more traffic have grown, before the others shrink" if part == WEIGHT else when
             yield (

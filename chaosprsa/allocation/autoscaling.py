@@ -18,7 +18,7 @@ def autoscaling(engine: Engine, point: Ints, floor: Ints) -> tuple[Autoscaling, 
     """One a service that is called. floor: what is held, a point; its ceiling and target are those of `point`."""
     space = engine.space
     requests = space.requests(point)[:, 0] / 1000.0
-    work = _work(engine)
+    work = _work(engine, point)
     most = _most_load(engine, point)
     cores = point[:, CPU] / 1000.0
     at_most = work * most / np.maximum(point[:, REPLICAS], 1)  # cores of a pod in use
@@ -41,10 +41,12 @@ def autoscaling(engine: Engine, point: Ints, floor: Ints) -> tuple[Autoscaling, 
     )
 
 
-def _work(engine: Engine) -> Floats:
-    """Shape (services,): cores in use at the usual peak."""
-    twin = engine.twin
-    return np.asarray(engine.case.load.peak_per_s * twin.graph.visits * twin.nominal.demand_s, dtype=np.float64)
+def _work(engine: Engine, point: Ints) -> Floats:
+    """Shape (services,): cores in use at the usual peak, requests going as they do at the point."""
+    mix, twin = engine.space.mix(point), engine.twin
+    demand_s = mix.parameters(twin.nominal).demand_s
+    work = engine.case.load.peak_per_s * mix.graph(twin.graph).visits * demand_s
+    return np.asarray(work[: len(point)], dtype=np.float64)
 
 
 def _most_load(engine: Engine, point: Ints) -> float:

@@ -14,7 +14,7 @@ MIXING = CACHE  # from here on columns make requests go another way: no step of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimension:
-    """name: in a study. held: how a reason says a value; short: what follows it. rolled_out: else its reader does.
+    """name: in a study. held: how a reason says a value; short: what follows it.
 
     type, unit, range, price, change: as the reference shows them; change: in place, or with a restart of the pods.
     """
@@ -29,7 +29,6 @@ class Dimension:
     held: str
     short: str
     applied_to: str
-    rolled_out: bool = False
 
 
 DIMENSIONS = (
@@ -44,7 +43,6 @@ DIMENSIONS = (
         held="{} replica(s)",
         short=" replicas",
         applied_to="the workload's replicas, or its HPA's floor",
-        rolled_out=True,
     ),
     Dimension(
         name="cpu_limit_millicores",
@@ -57,7 +55,6 @@ DIMENSIONS = (
         held="{}m CPU a pod",
         short="m CPU",
         applied_to="the container's resources",
-        rolled_out=True,
     ),
     Dimension(
         name="memory_limit_mib",
@@ -70,7 +67,6 @@ DIMENSIONS = (
         held="{} MiB a pod",
         short="Mi",
         applied_to="the container's resources",
-        rolled_out=True,
     ),
     Dimension(
         name="bandwidth_mbit",

@@ -7,7 +7,9 @@ from chaosprsa.types import Autoscaling, Bounds, Prices, Recommendation, Rung, S
 
 
 def recommendation_table(answer: Recommendation, prices: Prices) -> str:
-    """Service, now, recommended, bounds, cost a month, its change; then what is survived, or what that would cost."""
+    """Service, now, recommended, bounds, what its requests cost a month, its change; then the whole cost, what its
+    reader applies, what is survived, or what that would cost.
+    """
     rows = []
     may_be = {one.service: bounds(one) for one in answer.bounds}
     for now, to in zip(answer.now.services, answer.recommended.services, strict=True):
@@ -31,6 +33,11 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
         table(("service", "now", "recommended", "may be", f"{answer.currency} a month", "change"), rows),
         "",
         f"cost      {answer.cost_recommended_month:.2f} {answer.currency} a month, {change:+.2f} ({share:+.0%})",
+        *(
+            f"by hand   {one.target} {one.field.value} {one.from_} -> {one.to}"
+            for one in answer.directives
+            if one.field.by_hand
+        ),
         f"survives  {len(survived)} of {len(answer.survivals)} issues (now: {len(already)})",
         *(
             f"          {survival.fault.value} on {survival.component}: {_lived(survival.now)} now, "

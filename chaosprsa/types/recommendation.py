@@ -25,6 +25,16 @@ class AllocationField(StrEnum):
     CACHE = "cache_mib"
     WEIGHT = "route_weight"
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether its reader applies it: neither the shadow nor a rollout sets what is declared."""
+        return self in (
+            AllocationField.BANDWIDTH,
+            AllocationField.STORAGE,
+            AllocationField.CACHE,
+            AllocationField.WEIGHT,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
