@@ -17,17 +17,27 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 _ALONE = threading.Lock()
 _SETTINGS: Any = numba.config
+_NJIT: Any = numba.njit  # its types don't know every option
 
 
 def compiled(function: Kernel) -> Kernel:
     """Compiled on first use and kept below XDG_CACHE_HOME; where that can't be written, compiled in each process."""
+    return _compiled(function)
+
+
+def inner(function: Kernel) -> Kernel:
+    """The same for what only kernels call: there is no way in from Python, which takes numba longer than the rest."""
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _compiled(function: Kernel, **options: bool) -> Kernel:
     with _ALONE:
         before = _SETTINGS.CACHE_DIR
         _SETTINGS.CACHE_DIR = str(_folder(Path(function.__code__.co_filename).parent))
         try:
-            return cast("Kernel", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+            return cast("Kernel", _NJIT(cache=True, nogil=True, error_model="numpy", **options)(function))
         except (RuntimeError, OSError):  # no place to keep it
-            return cast("Kernel", numba.njit(nogil=True, error_model="numpy")(function))
+            return cast("Kernel", _NJIT(nogil=True, error_model="numpy", **options)(function))
         finally:
             _SETTINGS.CACHE_DIR = before
 

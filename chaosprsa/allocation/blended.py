@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from chaosprsa.allocation.dimensions import CACHE, MEMORY, MIXING
-from chaosprsa.allocation.greedy import Found, lowered, repaired
+from chaosprsa.allocation.greedy import Found
 from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.sketch import Sketch
 from chaosprsa.allocation.space import Floats, Ints, Space
@@ -46,6 +46,10 @@ class BlendedSketch:
                 getattr(found, name)[rows] = getattr(told, name)
         return found
 
+    def search(self, start: Ints) -> Found:
+        """Greedy from a start, of its mix alone."""
+        return self._of(start).search(start)
+
     def _of(self, point: Ints) -> Sketch:
         key = np.ascontiguousarray(point[:, MIXING:]).tobytes()
         if key not in self._sketches:
@@ -61,15 +65,15 @@ def sketch_of(objective: Objective) -> Sketch | BlendedSketch:
     return BlendedSketch(objective) if objective.space.mixing else Sketch(objective)
 
 
-def blended(space: Space, evaluate: Sketch | BlendedSketch, start: Found, rank: Rank) -> Found:
+def blended(space: Space, sketch: Sketch | BlendedSketch, start: Found, rank: Rank) -> Found:
     """The best that is found from start by other mixes, start itself where none is better."""
     best = start
     for _ in range(MOST_PASSES if space.mixing else 0):
         before = best
         for at, part in np.argwhere(space.low[:, MIXING:] < space.high[:, MIXING:]).tolist():
             for value in _values(space, best.point, at, part + MIXING):
-                ready = repaired(space, evaluate, with_value(space, best.point, at, part + MIXING, value))
-                best = min(best, lowered(space, evaluate, ready) if ready.feasible else ready, key=rank)
+                moved = with_value(space, best.point, at, part + MIXING, value)
+                best = min(best, sketch.search(moved), key=rank)
         if best is before:
             break
     return best

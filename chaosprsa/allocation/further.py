@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.allocation.dimensions import BANDWIDTH, CACHE, DIMENSIONS, EVERYWHERE, MIXING, REPLICAS, STORAGE, WEIGHT
+from chaosprsa.allocation.dimensions import BANDWIDTH, CACHE, DIMENSIONS, EVERYWHERE, MIXING, STORAGE, WEIGHT
 from chaosprsa.twin.mixes import Mix
 from chaosprsa.twin.stations import Device
 from chaosprsa.types import Declared
@@ -91,16 +91,17 @@ def rates(declared: Declared, services: Sequence[str]) -> tuple[Rate, ...]:
     return (*links, *volumes)
 
 
-def month(declared: Declared, services: Sequence[str], points: Ints) -> Floats:
-    """What the further columns cost a month by service, shape (candidates, services)."""
-    cost = np.zeros(points.shape[:-1])
-    for one in declared.bandwidths:
-        at = services.index(one.service)
-        cost[..., at] += points[..., at, REPLICAS] * points[..., at, BANDWIDTH] * one.mbit_month
-    for volume in declared.storages:
-        at = services.index(volume.service)
-        price = np.array([each.volume_month for each in volume.classes])
-        cost[..., at] += points[..., at, REPLICAS] * price[points[..., at, STORAGE]]
+def pod_month(declared: Declared, services: Sequence[str], column: int, values: Ints) -> Floats:
+    """What a column's values cost a month, a pod; values: shape (..., services)."""
+    cost = np.zeros(values.shape)
+    if column == BANDWIDTH:
+        for one in declared.bandwidths:
+            at = services.index(one.service)
+            cost[..., at] = values[..., at] * one.mbit_month
+    elif column == STORAGE:
+        for volume in declared.storages:
+            at = services.index(volume.service)
+            cost[..., at] = np.array([each.volume_month for each in volume.classes])[values[..., at]]
     return cost
 
 

@@ -8,15 +8,14 @@ import numpy as np
 
 from chaosprsa.allocation.blended import sketch_of
 from chaosprsa.allocation.dimensions import MIXING
-from chaosprsa.allocation.greedy import Found, found_at, lowered, repaired
+from chaosprsa.allocation.greedy import Found, found_at
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import REPLICAS, Ints, Space
-from chaosprsa.allocation.swift import NEAR, confirmed, rank
+from chaosprsa.allocation.swift import confirmed, rank
 
 ROUNDS = 20
 TAKEN = 4  # coordinates at once
 MOST_STEPS = {True: 4, False: 8}  # of replicas, of anything else
-PROMISING = 1.03  # dearer repairs are not worth a descent
 
 
 def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS) -> Found:
@@ -27,10 +26,8 @@ def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS
     sketch.correct(start.point)
     best = found_at(start.point, sketch(start.point[None]), 0)
     for _ in range(rounds):
-        ready = repaired(space, sketch, _less(space, best.point, rng))
-        if ready.feasible and ready.price_month < PROMISING * best.price_month:
-            best = min(best, lowered(space, sketch, ready, NEAR), key=rank)
-    return start if best.point is start.point else min(start, confirmed(objective, sketch, best), key=rank)
+        best = min(best, sketch.search(_less(space, best.point, rng)), key=rank)
+    return start if best.point is start.point else min(start, confirmed(sketch, best.point), key=rank)
 
 
 def _less(space: Space, point: Ints, rng: np.random.Generator) -> Ints:

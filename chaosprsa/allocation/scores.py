@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from chaosprsa.allocation.risk import SPARE, Risk, cvar, tail_weights
 from chaosprsa.allocation.space import Floats, Ints, Space
 from chaosprsa.allocation.threats import USUAL
+from chaosprsa.allocation.weighing import Stakes, weigh
 from chaosprsa.twin import Rehearsal
 from chaosprsa.twin.judge import Judged
 from chaosprsa.types import Declared, Slo
 from chaosprsa.types.recommendation import BROKEN
 
 ALLOWING = 0.05
-SOFT = 12.0  # the higher, the closer the soft maximum is to the maximum
 HARD_WORLD = 0.8  # what stands for an issue outside the tail: harder than four of five of its worlds
 WIDER = 1.5  # so much more than the tail is looked at, since another allocation has another tail
 WHOLE = 1.0  # of the SLO missed: more is no worse where evidence of two kinds is weighed
@@ -215,26 +215,34 @@ class Objective:
 
     def scored(self, points: Ints, used: Floats, rising: Floats) -> Scores:
         """Scores of points that use so much of the SLO; rising falls where a miss gets smaller."""
-        losses = self._losses(used, self._rows)
-        violation, potential = np.zeros(len(points)), np.zeros(len(points))
-        begin = 0
-        for weights in self._weights:
-            own = slice(begin, begin := begin + len(weights))
-            share = tail_weights(losses[:, own], weights, self.risk.level)
-            at_risk = (share * losses[:, own]).sum(axis=1)
-            violation = np.maximum(violation, at_risk - self.risk.limit)
-            potential += np.maximum(at_risk - self.risk.limit, 0.0)
-            potential += np.where(losses[:, own] > 0, (share + weights) * rising[:, own], 0.0).sum(axis=1)
-        tightness = (np.minimum(used, 10.0) ** SOFT).sum(axis=1) ** (1 / SOFT)
+        stakes, excess = self.stakes, self.space.excess(points)
+        weighed = np.array([weigh(stakes, *row) for row in zip(used, rising, strict=True)]).reshape(-1, 3)
+        violation, potential, tightness = weighed.T
         for failed in self.refuted:
             beaten = self.space.covered(points, failed)
             violation = np.where(beaten, np.maximum(violation, 0.01), violation)
             potential = np.where(beaten, potential + 1.0, potential)
-        excess = self.space.excess(points)
-        violation = np.where(excess > 0, np.maximum(violation, 0.0) + BROKEN + excess, violation)
+        violation = np.where(excess > 0, violation + BROKEN + excess, violation)
+        return Scores(*self.prices(points), violation, potential, tightness)
+
+    def prices(self, points: Ints) -> tuple[Floats, Floats]:
+        """(cost, cost and the price on change) a month, shape (candidates,)."""
         cost = self.space.cost_month(points)
-        price = cost + self.space.change_month(points, self.risk.change_share)
-        return Scores(cost, price, violation, potential, tightness)
+        return cost, cost + self.space.change_month(points, self.risk.change_share)
+
+    @property
+    def stakes(self) -> Stakes:
+        """How the worlds that are looked at are weighed."""
+        shape = self.space.present.shape
+        return Stakes(
+            allowance=self._allowance[self._rows],
+            weight=np.concatenate([np.zeros(0), *self._weights]),
+            ends=np.cumsum([len(weights) for weights in self._weights], dtype=np.int64),
+            level=float(self.risk.level),
+            limit=float(self.risk.limit),
+            spare=SPARE,
+            refuted=np.array(self.refuted, dtype=np.int64).reshape(-1, *shape),
+        )
 
 
 def shares_used(judged: Judged, slo: Slo) -> Floats:

@@ -59,15 +59,26 @@ class Space:
 
     def cost_month(self, points: Ints) -> Floats:
         """Shape (candidates,): what the requests, and what is declared, cost for 730 hours."""
-        requests = self.requests(points)
-        cores = (points[..., REPLICAS] * requests[..., 0]).sum(-1) / 1000
-        gib = (points[..., REPLICAS] * requests[..., 1]).sum(-1) / 1024
-        cost = (cores * self.prices.cpu_core_hour + gib * self.prices.memory_gib_hour) * HOURS_A_MONTH
-        return np.asarray(cost + self.further_month(points), dtype=np.float64)
+        return np.asarray(self._each_month(points, CPU).sum(-1), dtype=np.float64)
 
     def further_month(self, points: Ints) -> Floats:
         """Shape (candidates,): what an allocation's nouns don't say, the part of what is declared."""
-        return np.asarray(further.month(self.declared, self.services, points).sum(-1), dtype=np.float64)
+        return np.asarray(self._each_month(points, EVERYWHERE).sum(-1), dtype=np.float64)
+
+    def _each_month(self, points: Ints, first: int) -> Floats:
+        """What each service costs, of the columns from this one on."""
+        pod = np.zeros(points.shape[:-1])
+        for column in range(first, points.shape[-1]):
+            pod += self.pod_month(column, points[..., column])
+        return np.asarray(points[..., REPLICAS] * pod, dtype=np.float64)
+
+    def pod_month(self, column: int, values: Ints) -> Floats:
+        """What a column's values cost for 730 hours, a pod; values: shape (..., services)."""
+        if column >= EVERYWHERE:
+            return further.pod_month(self.declared, self.services, column, values)
+        unit = {CPU: self.prices.cpu_core_hour / 1000, MEMORY: self.prices.memory_gib_hour / 1024}[column]
+        requests = np.maximum(np.rint(values * self.ratio[:, column - CPU]), 1.0)
+        return np.asarray(requests * unit * HOURS_A_MONTH, dtype=np.float64)
 
     def change_month(self, points: Ints, share: float) -> Floats:
         """Shape (candidates,): a price on change, this share of what each service that moves costs at present.
@@ -80,21 +91,17 @@ class Space:
         restarting = further.restarting(self.declared, self.services, points.shape[-1])
         restarted |= (moved & restarting).any(axis=-1)
         price = np.where(restarted, 1.0, 0.5 * moved.any(axis=-1))
-        return np.asarray(price @ (self._present_month * share), dtype=np.float64)
+        return np.asarray(price @ (self.present_month * share), dtype=np.float64)
 
     @property
-    def _present_month(self) -> Floats:
+    def present_month(self) -> Floats:
         """What each service costs a month at present."""
-        replicas, requests = self.present[:, REPLICAS], self.requests(self.present)
-        prices = self.prices.cpu_core_hour / 1000, self.prices.memory_gib_hour / 1024
-        own = replicas * (requests @ np.array(prices)) * HOURS_A_MONTH
-        return np.asarray(own + further.month(self.declared, self.services, self.present), dtype=np.float64)
+        return self._each_month(self.present, CPU)
 
     def excesses(self, points: Ints) -> dict[str, Floats]:
         """Share by which each hard limit is passed, shape (candidates,), by its name."""
         limits = points[..., CPU : MEMORY + 1]
-        every = excesses(self.limits, points[..., REPLICAS], limits, self.requests(points))
-        return {name: share for name, share in every.items() if name not in self.ignored}
+        return excesses(self.limits, points[..., REPLICAS], limits, self.requests(points), self.ignored)
 
     def excess(self, points: Ints) -> Floats:
         """The worst of them; 0 where all hold."""

@@ -9,31 +9,34 @@ from collections.abc import Sequence
 import numpy as np
 
 from chaosprsa.allocation.blended import BlendedSketch, blended, sketch_of
-from chaosprsa.allocation.greedy import Found, found_at, greedy, lowered, repaired
+from chaosprsa.allocation.greedy import Found, fitted, found_at
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.sketch import Sketch
-from chaosprsa.allocation.space import Ints
+from chaosprsa.allocation.space import Ints, Space
 
 MOST_LOOKS = 6
-NEAR = (2, 1)  # steps of the grid, once a point was looked at
 
 
 def swift(objective: Objective, starts: Sequence[Ints]) -> Found:
     """The cheapest that the fluid twin confirmed, else the closest it came to."""
     sketch = sketch_of(objective)
-    ends = [greedy(objective.space, sketch, start) for start in starts]
-    return confirmed(objective, sketch, blended(objective.space, sketch, min(ends, key=rank), rank))
+    best = blended(objective.space, sketch, sketched(objective.space, sketch, starts), rank)
+    return confirmed(sketch, best.point)
 
 
-def confirmed(objective: Objective, sketch: Sketch | BlendedSketch, here: Found) -> Found:
+def sketched(space: Space, sketch: Sketch | BlendedSketch, starts: Sequence[Ints]) -> Found:
+    """The best that greedy search on the sketch comes to from these and from the most generous."""
+    begins = [fitted(space, space.clipped(start)) for start in (*starts, space.generous)]
+    return min((sketch.search(begin) for begin in begins), key=rank)
+
+
+def confirmed(sketch: Sketch | BlendedSketch, point: Ints) -> Found:
     """From an answer of the sketch to one of the fluid twin."""
     seen: list[Found] = []
     for _ in range(MOST_LOOKS):
-        seen.append(found_at(here.point, sketch.correct(here.point), 0))
-        sketched = found_at(here.point, sketch(here.point[None]), 0)
-        ready = sketched if sketched.feasible else repaired(objective.space, sketch, here.point)
-        here = lowered(objective.space, sketch, ready, NEAR) if ready.feasible else ready
-        if any(np.array_equal(here.point, one.point) for one in seen):
+        seen.append(found_at(point, sketch.correct(point), 0))
+        point = sketch.search(point).point
+        if any(np.array_equal(point, one.point) for one in seen):
             break
     return min(seen, key=rank)
 
