@@ -69,6 +69,7 @@ class ExactRung:
         seconds = np.arange(np.ceil(end_s), dtype=np.float64) + 0.5
         arrivals = arrivals_of(self.load_per_s * disturbances.surge(seconds), of_arrivals)
         simulation = Simulation(_network(self.twin, capacity), arrivals, of_work)
+        simulation.fill_caches()
         _play(simulation, disturbances, end_s + self.twin.timeout_s)
         latency_s, failed = self._answers(simulation)
         bounds = np.searchsorted(arrivals, [WARM_S, fault_end_s, end_s])

@@ -225,6 +225,18 @@ def test_a_cold_cache_fills_and_spares_calls():
     assert warm.arrived[1] / warm.arrived[0] == pytest.approx(0.2, abs=0.02)
 
 
+def test_a_pod_that_has_served_for_long_has_a_full_cache_and_its_successor_an_empty_one():
+    network = alone(demand_s=0.01, demand_cv2=0.0, replicas=1, hit_share=1.0, hit_work=0.1, cache_fill=1e9)
+    simulation = Simulation(network, np.arange(0.0, 20.0, 0.1), np.random.default_rng(1))
+    simulation.fill_caches()
+    simulation.advance(10.0)
+    warm = simulation.seen().cpu_s[0]
+    simulation.kill(network.services[0].name, 1)
+    simulation.advance(20.5)
+    assert warm == pytest.approx(100 * 0.001, rel=1e-3)
+    assert simulation.seen().cpu_s[0] == pytest.approx(100 * 0.01, rel=0.02)
+
+
 def test_storage_and_network_are_queues_of_their_own():
     """In light load their times add up to the CPU's."""
     network = alone(demand_s=0.01, replicas=1, storage_s=0.02, network_s=0.03)

@@ -13,6 +13,8 @@ from chaosprsa.twin.exact.memory import Floats, Ints
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.twin.exact.tables import grow, memory_of
 
+LONG = 1e15  # requests served, by which any cache is full
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -64,6 +66,11 @@ class Simulation:
         while orders.run(self._memory.F, self._memory.I, until_s) == FULL:
             grow(self._memory)
         self.now_s = max(self.now_s, until_s)
+
+    def fill_caches(self) -> None:
+        """The pods that are there have served for long; those that start later come with an empty cache."""
+        for pods in self._memory.pods.values():
+            self._memory.F[pods + f.SERVED] = LONG
 
     def scale(self, service: str, replicas: int) -> None:
         """Pods start (after the start delay) or drain, the youngest first, until there are so many."""
