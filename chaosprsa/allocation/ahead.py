@@ -53,9 +53,11 @@ def _script(answer: Recommendation, plan: Provisioning, workloads: Sequence[Work
 
 def _timed(answer: Recommendation, plan: Provisioning, workloads: Sequence[Workload]) -> Iterator[_Timed]:
     """Down to the usual, up ahead of each window, down after it, and back in the end."""
+    ceilings = {one.service: one.ceiling for one in answer.autoscaling}
 
     def to(service: str, pods: int) -> str:
-        return floor_command(answer.namespace, find_workload(workloads, service, answer.namespace), pods)
+        workload = find_workload(workloads, service, answer.namespace)
+        return floor_command(answer.namespace, workload, pods, ceilings.get(service, 0))
 
     for usual in plan.usual.services:
         held = answer.recommended[usual.service].replicas
@@ -85,15 +87,16 @@ def _room(namespace: str, plan: Provisioning) -> Iterator[_Timed]:
         yield _Timed(one.lapses, f"no more room for {one.service}", gone)
 
 
-def floor_command(namespace: str, workload: Workload, pods: int) -> str:
+def floor_command(namespace: str, workload: Workload, pods: int, ceiling: int) -> str:
     """Gives a workload at least so many pods: its autoscaler's floor where it has one, else its count.
 
-    No floor of a plan is above what is recommended, so that a ceiling is never in its way.
+    ceiling: the autoscaler's at least, once the recommendation is rolled out.
     """
     kubectl = f"kubectl -n {shlex.quote(namespace)}"
     if not workload.hpa:
         return f"{kubectl} scale {shlex.quote(f'{workload.kind.lower()}/{workload.name}')} --replicas={pods}"
-    patch = shlex.quote(f'{{"spec":{{"minReplicas":{max(pods, 1)}}}}}')
+    least = max(pods, 1)
+    patch = shlex.quote(f'{{"spec":{{"minReplicas":{least},"maxReplicas":{max(workload.ceiling, ceiling, least)}}}}}')
     return f"{kubectl} patch hpa {shlex.quote(workload.hpa)} --type merge -p {patch}"
 
 

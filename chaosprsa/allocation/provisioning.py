@@ -90,7 +90,7 @@ def _planned(
     if not timed:
         return always, "no issue's time is known well enough"
     space = replicas_only(engine.space, point)
-    if (space.low == space.high).all():
+    if (space.low == point).all():
         return always, "no service has more pods than the least that is allowed"
     while timed:
         for spare in SPARES:
@@ -109,10 +109,11 @@ def _usable(one: Foresight, engine: Engine, horizon_s: float, lead_s: float) -> 
 
 
 def replicas_only(space: Space, point: Ints) -> Space:
-    """Between as few pods as allowed and those of the point, with the point's resources."""
-    low = point.copy()
+    """The point's resources, with any number of pods that is allowed: a few more in a window make up for surprises."""
+    low, high = point.copy(), point.copy()
     low[:, REPLICAS] = np.minimum(space.low[:, REPLICAS], point[:, REPLICAS])
-    return replace(space, present=point, low=low, high=point)
+    high[:, REPLICAS] = np.maximum(space.high[:, REPLICAS], point[:, REPLICAS])
+    return replace(space, present=point, low=low, high=high)
 
 
 def tightened(risk: Risk, spare: float) -> Risk:

@@ -13,6 +13,7 @@ from chaosprsa.errors import BadInput
 from chaosprsa.manifests import Workload
 from chaosprsa.types import (
     Allocation,
+    Autoscaling,
     Placeholder,
     Provisioning,
     Resources,
@@ -48,6 +49,7 @@ PLAN = Provisioning(
 ANSWER = SimpleNamespace(
     id="recommendation-1", namespace="shop", currency="USD", created=LONG_AGO, lapses_at=LONG_AGO + timedelta(hours=24),
     recommended=given(web=6, cart=4), provisioning=PLAN,
+    autoscaling=(Autoscaling(service="web", floor=2, ceiling=9, target=None, reason=""),),
 )  # fmt: skip
 WORKLOADS = (
     Workload("web", "Deployment", "web", 2, "web", POD, hpa="web-hpa", floor=2, ceiling=8),
@@ -78,13 +80,13 @@ def ran(texts, tmp_path_factory):
 def test_the_script_lowers_raises_lowers_and_puts_back_in_time_order(ran):
     floors = [line for line in ran if "minReplicas" in line or "scale" in line]
     assert floors == [
-        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":2}}',
+        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":2,"maxReplicas":9}}',
         "-n shop scale statefulset/cart-v2 --replicas=3",
         "-n shop scale statefulset/cart-v2 --replicas=4",
-        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":6}}',
-        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":2}}',
+        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":6,"maxReplicas":9}}',
+        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":2,"maxReplicas":9}}',
         "-n shop scale statefulset/cart-v2 --replicas=3",
-        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":6}}',
+        '-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":6,"maxReplicas":9}}',
         "-n shop scale statefulset/cart-v2 --replicas=4",
     ]
 
@@ -92,7 +94,7 @@ def test_the_script_lowers_raises_lowers_and_puts_back_in_time_order(ran):
 def test_room_is_made_before_the_pods_and_given_back_after(ran):
     made = next(at for at, line in enumerate(ran) if "apply" in line)
     gone = next(at for at, line in enumerate(ran) if "delete deployment" in line)
-    raised = ran.index('-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":6}}')
+    raised = ran.index('-n shop patch hpa web-hpa --type merge -p {"spec":{"minReplicas":6,"maxReplicas":9}}')
     assert made < raised < gone
     assert f"-f FOLDER/{FILES['placeholders']} -l {ROOM} in (chaosprsa-room,chaosprsa-room-web-1)" in ran[made]
 
