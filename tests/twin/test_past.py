@@ -62,6 +62,24 @@ def test_demand_and_calls_are_those_that_made_the_metrics():
     assert not twin.fit.trusted
 
 
+def test_calls_counted_at_the_caller_tell_what_the_callee_does_not_count():
+    seen = without("request_rate_per_s") | {
+        ("web", "request_rate_per_s"): LOAD,
+        ("web->cart", "request_rate_per_s"): 0.3 * LOAD,
+    }
+    twin = twin_of_past(past(seen), TOPOLOGY, allocation_of_past(past(SEEN), TOPOLOGY))
+    assert twin.graph.visits == pytest.approx([1.0, 0.3], rel=0.01)
+    assert twin.spread.visits[1] < 0.05
+    assert not any("not counted" in note for note in twin.notes)
+
+
+def test_what_pods_use_without_requests_is_told_apart():
+    idle = {("web", "cpu_usage_cores"): 4 * 0.02 + 0.01 * LOAD}
+    twin = twin_of_past(past(SEEN | idle), TOPOLOGY, allocation_of_past(past(SEEN), TOPOLOGY))
+    assert twin.nominal.demand_s[0] == pytest.approx(0.01, rel=0.02)
+    assert twin.idle_cores[0] == pytest.approx(0.02, rel=0.1)
+
+
 def test_a_wait_is_what_latency_leaves_after_cpu():
     """web takes 100 ms however quiet: exponential, as its median and p99 say; 10 ms of a half core are 20 of them."""
     latency = {("web", "latency_p50_ms"): np.full(1440, 69.3), ("web", "latency_p99_ms"): np.full(1440, 460.5)}
