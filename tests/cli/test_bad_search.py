@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from chaosprsa.documents import lineage, write_document
@@ -232,6 +233,21 @@ def test_a_load_above_capacity_at_every_allocation(ready):
 def test_a_service_that_nobody_calls_stays_as_it_is_and_is_said(ready):
     ready.settings(SETTINGS.replace(', ["cart", "pay", 0.5]', "") + FEW)
     told(ready, "pay: nobody calls it in [topology] edges, yet up to", code=0)
+
+
+@pytest.mark.parametrize(("millicores", "words"), [(200, ("nothing fits", "quota")), (2000, ())])
+def test_a_quota_that_is_too_small_is_named(ready, production, millicores, words):
+    """Refused where nothing fits into it; where too little does, the note says that it binds."""
+    quotas = f"{production}/api/v1/namespaces/shop/resourcequotas"
+    hard = {"metadata": {"name": "small"}, "spec": {"hard": {"limits.cpu": f"{millicores}m"}}}
+    httpx.post(quotas, json=hard).raise_for_status()
+    try:
+        if words:
+            refused(ready, *words)
+        else:
+            told(ready, "the quota of CPU limits binds")
+    finally:
+        httpx.delete(f"{quotas}/small").raise_for_status()
 
 
 def test_prices_of_nothing(ready):
