@@ -86,7 +86,7 @@ def with_value(space: Space, point: Ints, at: int, part: int, value: int) -> Int
     if part == CACHE:
         step = int(space.step[at, MEMORY])
         moved[at, MEMORY] += -((point[at, CACHE] - value) // step) * step
-    return np.asarray(space.clipped(moved), dtype=np.int64)
+    return np.asarray(space.settled(space.clipped(moved)), dtype=np.int64)
 
 
 def _values(space: Space, point: Ints, at: int, part: int) -> Iterator[int]:

@@ -156,3 +156,15 @@ def spare_mib(declared: Declared, services: Sequence[str]) -> Ints:
     for cache in declared.caches:
         spare[services.index(cache.service)] = cache.now_mib - cache.min_mib
     return spare
+
+
+def settled(declared: Declared, services: Sequence[str], point: Ints) -> Ints:
+    """The point with routes' weights as they are now where their shares are: twice the weights move nothing."""
+    found = point
+    for route in declared.routes:
+        backends, now = [services.index(name) for name in route.backends], np.array(route.now)
+        weights = point[backends, WEIGHT]
+        if np.array_equal(weights * now.sum(), now * weights.sum()) and not np.array_equal(weights, now):
+            found = found.copy()
+            found[backends, WEIGHT] = now
+    return found

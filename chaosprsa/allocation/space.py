@@ -128,6 +128,10 @@ class Space:
         """How requests go at a point."""
         return further.mix(self.declared, self.services, point)
 
+    def settled(self, point: Ints) -> Ints:
+        """The point, with weights that share requests as those now do put back to those."""
+        return further.settled(self.declared, self.services, point)
+
     def capacity(self, points: Ints) -> Capacity:
         """What the twin is given, its stations last; points: shape (candidates, services, columns)."""
         given = points.astype(np.float64)

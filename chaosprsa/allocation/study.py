@@ -263,7 +263,7 @@ class Study:
     def _point(self, parameters: dict[str, Any]) -> Ints:
         fixed = self._space.present.ravel()
         values = [parameters.get(name, int(fixed[at])) for at, name in enumerate(self._names)]
-        return np.array(values, dtype=np.int64).reshape(self._space.present.shape)
+        return self._space.settled(np.array(values, dtype=np.int64).reshape(self._space.present.shape))
 
     def _refresh(self) -> None:
         """What an earlier run or another worker has told meanwhile."""

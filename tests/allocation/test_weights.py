@@ -81,6 +81,9 @@ def test_as_many_times_the_weights_is_the_same(objective_of):
     twice = objective.space.present.copy()
     twice[[OLD, NEW], WEIGHT] = 100, 100
     assert np.array_equal(objective.used(objective.space.present[None]), objective.used(twice[None]))
+    assert np.array_equal(objective.space.settled(twice), objective.space.present)
+    moved = twice - np.eye(3, twice.shape[1], WEIGHT - OLD, dtype=int) * 10
+    assert np.array_equal(objective.space.settled(moved), moved)
 
 
 def test_what_failed_with_other_weights_says_nothing(objective_of):
