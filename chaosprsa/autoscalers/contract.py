@@ -15,14 +15,16 @@ from chaosprsa.errors import require
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+AS_DEPLOYED = (1.0, 1.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """What is known before anything runs.
 
-    entry: the row where users' requests arrive. cores: a pod's CPU limit as deployed. replicas: at the beginning;
-    most_replicas: there can ever be. start_s: from the decision to a ready pod. slo_s: an answer that takes longer is a
-    violation.
+    entry: the row where users' requests arrive. cores: a pod's CPU limit as deployed. resized: the shares of it
+    between which it may be resized in place. replicas: at the beginning; most_replicas: there can ever be. start_s:
+    from the decision to a ready pod. slo_s: an answer that takes longer is a violation.
     """
 
     services: tuple[str, ...]
@@ -33,6 +35,16 @@ class System:
     start_s: float
     step_s: float
     slo_s: float
+    resized: tuple[float, float] = AS_DEPLOYED
+
+    def __post_init__(self) -> None:
+        least, most = self.resized
+        require(0 < least <= 1 <= most, f"resized is {self.resized}: expected shares of the limit as deployed around 1")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a pod's CPU limit may change while it runs."""
+        return self.resized != AS_DEPLOYED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

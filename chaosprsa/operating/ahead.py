@@ -7,7 +7,9 @@ import numpy as np
 
 from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, System
 from chaosprsa.autoscalers.hpa import Hpa
+from chaosprsa.autoscalers.play import STEP_S
 from chaosprsa.operating.fitted_q import Fixed, Learned
+from chaosprsa.operating.orders import ordered
 from chaosprsa.operating.watch import Look, Watch
 from chaosprsa.operating.world import MOST_ANNOUNCED, announcement
 from chaosprsa.twin.course import effects_of
@@ -17,15 +19,17 @@ from chaosprsa.types import SimulatedIssue
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
     """policy: learnt headroom. announced: predicted issues, by their probability; unsure_s: how far they may be off in
-    time. reactive: the rule to fall back to.
+    time. reactive: the rule to fall back to. period_s: between decisions.
 
-    A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's.
+    A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's: it counts
+    pods, whose limits are then no lower than deployed.
     """
 
     policy: Learned | Fixed
     announced: Sequence[SimulatedIssue] = ()
     unsure_s: float = 0.0
     reactive: Hpa = field(default_factory=Hpa)
+    period_s: float = STEP_S
     name: str = "ahead"
 
     def begin(self, system: System) -> "AheadController":
@@ -55,14 +59,18 @@ class AheadController:
             return self._last
         features = self._watch.see(self._look(reading))
         reaction = self._reactive.decide(reading)
-        if self._policy.knows(features)[0]:
-            headroom = self._policy.headroom(features)[0]
-            pods: Ints = np.ceil(self._watch.need_cores[0] * headroom / self._system.cores - 1e-9).astype(np.int64)
-        else:
-            self.reacted += 1
-            pods = reaction.replicas
-        self._last = Decision(replicas=np.clip(pods, 1, self._system.most_replicas), cores=self._system.cores)
+        self._last = self._ordered(features, reading) if self._policy.knows(features)[0] else self._left_to(reaction)
         return self._last
+
+    def _ordered(self, features: Floats, reading: Reading) -> Decision:
+        pods, ready = (np.asarray(each, dtype=np.float64)[None] for each in (self._last.replicas, reading.ready))
+        found = ordered(self._system, self._watch.needs, self._policy.headroom(features), pods, ready)
+        return Decision(replicas=found.pods[0].astype(np.int64), cores=np.array(found.cores[0]))
+
+    def _left_to(self, reaction: Decision) -> Decision:
+        self.reacted += 1
+        pods = np.clip(reaction.replicas, 1, self._system.most_replicas)
+        return Decision(replicas=pods, cores=np.maximum(self._last.cores, self._system.cores))
 
     def _look(self, reading: Reading) -> Look:
         entry = self._system.entry
@@ -78,13 +86,14 @@ class AheadController:
             ready=row(reading.ready),
             starting=row(reading.starting),
             cores=row(reading.cores),
-            announced=self._ahead(reading.time_s),
+            throttled=row(reading.throttled),
+            announced=self._ahead(reading.time_s, self._system.start_s + self._system.step_s),
+            next=self._ahead(reading.time_s, self._system.step_s),
         )
 
-    def _ahead(self, now_s: float) -> Floats:
-        """What is announced for the time until pods that are ordered now are there, shape (1, services)."""
-        step_s = self._system.step_s
-        soon = (self._begin_s < now_s + self._system.start_s + step_s) & (now_s < self._end_s)
+    def _ahead(self, now_s: float, reach_s: float) -> Floats:
+        """What is announced for so long, shape (1, services)."""
+        soon = (self._begin_s < now_s + reach_s) & (now_s < self._end_s)
         found = np.prod(np.where(soon[:, None], self._factors, 1.0), axis=0, initial=1.0)
         return np.asarray(np.minimum(found, MOST_ANNOUNCED))[None]
 

@@ -64,8 +64,8 @@ class Learned:
 
     def headroom(self, features: Floats) -> Floats:
         """Shape (rows,): the action that Q values most, as a factor. features: shape (rows, features)."""
-        basis, within = _for_every_action(self._scaled(features)), _within(self.around)
-        best = (basis @ np.array(self.weights))[:, within].argmax(axis=1)
+        within = _within(self.around)
+        best = _values(self._scaled(features), np.array(self.weights))[:, within].argmax(axis=1)
         return np.asarray(np.exp(ACTIONS[within][best]))
 
     def knows(self, features: Floats) -> npt.NDArray[np.bool_]:
@@ -122,12 +122,12 @@ def _fitted(experience: Transitions, price: float, around: float | None, shrinki
     basis = _basis(_scaled(before, middle, scale), experience.action)
     squared = basis.T @ basis + np.diag(_penalties(before.shape[1], shrinking))
     solve = np.linalg.solve(squared, basis.T)
-    ahead = _for_every_action(_scaled(after, middle, scale))
+    ahead = _scaled(after, middle, scale)
     reward = -experience.cost - price * experience.late
     within = _within(around)
     weights = solve @ (reward / (1 - DISCOUNT))
     for _ in range(BACKUPS):
-        weights = solve @ (reward + DISCOUNT * (ahead @ weights)[:, within].max(axis=1))
+        weights = solve @ (reward + DISCOUNT * _values(ahead, weights)[:, within].max(axis=1))
     return Learned(
         weights=tuple(weights.tolist()),
         middle=tuple(middle.tolist()),
@@ -165,6 +165,11 @@ def _within(around: float | None) -> npt.NDArray[np.int64]:
     return np.flatnonzero((moved >= -LOWER - 1e-9) & (moved <= HIGHER + 1e-9))
 
 
-def _for_every_action(scaled: Floats) -> Floats:
-    """Shape (rows, actions, terms)."""
-    return np.stack([_basis(scaled, np.full(len(scaled), action)) for action in ACTIONS], axis=1)
+def _values(scaled: Floats, weights: Floats) -> Floats:
+    """Q of every action, shape (rows, actions): the basis' products, summed by the actions' powers."""
+    features = scaled.shape[1]
+    plain, linear, square, curved, steep = np.split(weights, np.cumsum([features + 1] * 3 + [features]))
+    one = np.hstack([np.ones((len(scaled), 1)), scaled])
+    alone = one @ plain + scaled**2 @ curved
+    powers = np.stack([ACTIONS, ACTIONS**2, np.exp(-_STEEP * ACTIONS)])
+    return np.asarray(alone[:, None] + one @ np.stack([linear, square, steep], axis=1) @ powers)

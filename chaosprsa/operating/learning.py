@@ -19,8 +19,8 @@ from chaosprsa.types import SimulatedIssue
 
 Floats = npt.NDArray[np.float64]
 
-ROUNDS, ENVIRONMENTS, STEPS = 4, 36, 80
-HOLDING, MOVED = 10, 0.25  # steps that random headroom is held for; how far later rounds move from the policy
+ROUNDS, ENVIRONMENTS, EPISODE_S = 4, 36, 1200.0
+HOLDING_S, MOVED = 150.0, 0.25  # how long random headroom is held; how far later rounds move from the policy
 PRICES = (200.0, 100.0, 50.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 3.0, 2.0, 1.0, 0.5)  # of a late request, in least cores
 HARDER = 20.0  # price at which experience is gathered, and policies are compared where none is given
 TRIED_ON = 36
@@ -49,7 +49,7 @@ class Lessons:
         """Stretches of the load played slower or faster, higher or lower; issues at another time of theirs."""
         load = courses(self.load_per_s, count, self.system.step_s, rng)
         work = np.exp(rng.normal(0.0, MISMATCH, (count, len(self.system.services))))
-        last_s = STEPS * self.system.step_s
+        last_s = EPISODE_S
         often = self.issues_per_h * last_s / 3600.0 if self.issues else 0.0
         where = np.repeat(np.arange(count), rng.poisson(often, count))
         weight = np.array([issue.probability for issue in self.issues])
@@ -88,20 +88,20 @@ def experience(lessons: Lessons, seed: int | np.random.SeedSequence, rounds: int
 
 
 def courses(load_per_s: Floats, count: int, step_s: float, rng: np.random.Generator) -> Floats:
-    """Shape (STEPS, count): from anywhere in the load, forth and back, with the noise of arrivals."""
+    """Shape (steps, count): from anywhere in the load, forth and back, with the noise of arrivals."""
     there_and_back = np.concatenate([load_per_s, load_per_s[-2::-1]])
-    at = np.arange(STEPS)[:, None] * rng.uniform(0.6, 1.7, count) + rng.uniform(0, len(load_per_s), count)
+    at = np.arange(round(EPISODE_S / step_s))[:, None] * rng.uniform(0.6, 1.7, count) + rng.uniform(0, len(load_per_s), count)
     around = np.interp(at % (len(there_and_back) - 1), np.arange(len(there_and_back)), there_and_back)
     return np.asarray(rng.poisson(around * rng.uniform(0.6, 1.4, count) * step_s) / step_s)
 
 
 def _lived(world: World, policy: Learned | None, rng: np.random.Generator) -> Transitions:
     """One episode in every environment."""
-    low, high = float(ACTIONS[0]), float(ACTIONS[-1])
+    low, high, holding = float(ACTIONS[0]), float(ACTIONS[-1]), HOLDING_S / world.step_s
     held: Floats = np.asarray(rng.uniform(low, high, world.environments))
     features, steps = world.reset(), []
     while not world.done:
-        anew = rng.random(world.environments) < 1.0 / HOLDING
+        anew = rng.random(world.environments) < 1.0 / holding
         if policy is None:
             held = np.where(anew, rng.uniform(low, high, world.environments), held)
             action: Floats = held

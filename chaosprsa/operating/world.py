@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from chaosprsa.autoscalers.contract import System
 from chaosprsa.errors import require
+from chaosprsa.operating.orders import ordered
 from chaosprsa.operating.watch import Look, Watch
 from chaosprsa.twin.course import Course, Effects, Part, effects_of
 from chaosprsa.twin.fluid import Capacity, Fluid
@@ -24,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 FIRST_HEADROOM = 1.3
 AMPLE_MIB = 1e9  # memory is what the search decides; here nothing runs out of it
 MOST_ANNOUNCED = 3.0
+THROTTLING = 8.0  # power of utilisation that is nearest to throttling under CFS on the exact twin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,11 @@ class World:
 
     def __init__(self, twin: Twin, system: System, drawn: Drawn) -> None:
         self.steps, self.environments = drawn.load_per_s.shape
+        self.step_s = system.step_s
         self._twin, self._system, self._drawn = twin, system, drawn
         shape = (self.environments, len(system.services))
         nominal = {name: np.broadcast_to(getattr(twin.nominal, name), shape) for name in Parameters.__slots__}
         self._parameters = Parameters(**{**nominal, "demand_s": twin.nominal.demand_s * drawn.work})
-        self._cores = np.broadcast_to(system.cores, shape).astype(np.float64)
         self._memory = np.full(shape, AMPLE_MIB)
         strength, begin, lasts = (
             np.array([getattr(issue, name) for issue in drawn.issues]) for name in ("strength", "start_s", "duration_s")
@@ -89,6 +91,7 @@ class World:
     def reset(self) -> Floats:
         """Features after the first step, which is played at a usual headroom."""
         need = self._drawn.load_per_s[0][:, None] * self._work
+        self._cores = np.broadcast_to(self._system.cores, need.shape).astype(np.float64)
         self._ready = np.ceil(FIRST_HEADROOM * need / self._cores)
         self._starting = [np.zeros_like(self._ready) for _ in range(self._delay)]
         steps = np.full((self.steps, self.environments), self._system.step_s)
@@ -100,9 +103,9 @@ class World:
 
     def step(self, headroom: Floats) -> Floats:
         """Order need x headroom, play a step, and look. headroom: shape (environments,)."""
-        wanted = np.ceil(self._watch.need_cores * headroom[:, None] / self._cores - 1e-9)
-        wanted = np.clip(wanted, 1, self._system.most_replicas)
         have = self._ready + sum(self._starting)
+        orders = ordered(self._system, self._watch.needs, headroom, have, self._ready)
+        wanted, self._cores = orders.pods, orders.cores
         if self._delay:
             self._starting[-1] = self._starting[-1] + np.maximum(wanted - have, 0)
         else:
@@ -137,7 +140,9 @@ class World:
             ready=room,
             starting=np.asarray(sum(self._starting)) + np.zeros_like(room),
             cores=self._cores,
-            announced=self._ahead(now_s),
+            throttled=self._fluid.utilisation**THROTTLING,
+            announced=self._ahead(now_s, self._system.start_s + self._system.step_s),
+            next=self._ahead(now_s, self._system.step_s),
         )
         if self._delay:
             self._ready = self._ready + self._starting.pop(0)
@@ -153,11 +158,11 @@ class World:
         if self._delay:
             self._starting[-1] = self._starting[-1] + killed
 
-    def _ahead(self, now_s: float) -> Floats:
-        """What is announced for the time until pods that are ordered now are there."""
-        until = now_s + self._system.start_s + 2 * self._system.step_s
-        soon = np.flatnonzero((self._begin_s < until) & (now_s + self._system.step_s < self._end_s))
-        found = np.ones(self._cores.shape)
+    def _ahead(self, now_s: float, reach_s: float) -> Floats:
+        """What is announced for so long from the end of this step."""
+        after_s = now_s + self._system.step_s
+        soon = np.flatnonzero((self._begin_s < after_s + reach_s) & (after_s < self._end_s))
+        found = np.ones(self._work.shape)
         np.multiply.at(found, self._drawn.where[soon], self._announced[soon])
         return np.minimum(found, MOST_ANNOUNCED)
 
@@ -166,13 +171,13 @@ class World:
 
     def _most(self, name: str, issues: Ints) -> Floats:
         """The largest share among these issues, shape (environments, services)."""
-        found = np.zeros(self._cores.shape)
+        found = np.zeros(self._work.shape)
         np.maximum.at(found, self._drawn.where[issues], getattr(self._effects, name)[issues])
         return found
 
     def _now(self, on: Ints) -> Effects:
         """What is on, without killed and lost pods, which are the world's own matter."""
-        where, effects, shape = self._drawn.where[on], self._effects, self._cores.shape
+        where, effects, shape = self._drawn.where[on], self._effects, self._work.shape
         none, surge = np.zeros(shape), np.ones(self.environments)
         cpu_left, memory_left, slower_s, working = np.ones(shape), np.ones(shape), np.zeros(shape), np.ones(shape)
         np.multiply.at(cpu_left, where, effects.cpu_left[on])
