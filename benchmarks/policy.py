@@ -3,9 +3,13 @@
 Both are tuned on the traces of `--train` (the cheapest settings with at most 1 % late), then played on those of
 `--test` by the exact twin, on systems whose requests cost up to 20 % more or less than the twin believes, with four
 issues in twenty minutes. Half the issues are announced as the simulator would, with calibrated probabilities, up to
-half a minute off, and with false alarms. MPC can't use them, so it stands in the table a second time, told of them, and
-the policy a second time, told of nothing. MPC's late requests are read off its frontier at the policy's own core hours,
+half a minute off, and with false alarms. MPC's late requests are read off its frontier at the policy's own core hours,
 seed by seed.
+
+`ours` resizes pods in place every 5 s, which MPC doesn't, and uses announcements, which MPC can't. So that it is seen
+what each of these does, the table has ours told of nothing, ours by pods alone (every 15 s, as MPC), both with a fixed
+headroom instead of a learnt one, and MPC's plan told of what is announced.
+
 Beside it: environment steps to the same return as Stable-Baselines3's PPO, where that is installed.
 
 python benchmarks/policy.py --train data/workloads --test data/workloads --json benchmarks/results/policy.json
@@ -27,7 +31,8 @@ from claims import parser, table, write
 from load_traces import means
 
 from chaosprsa.autoscalers import Autoscaler, Mpc, Scored, play, system_of, tightest
-from chaosprsa.operating import Ahead, Fixed, Learned, Lessons, policies
+from chaosprsa.autoscalers.contract import AS_DEPLOYED, STEP_S
+from chaosprsa.operating import IN_PLACE, IN_PLACE_S, Ahead, Fixed, Learned, Lessons, policies
 from chaosprsa.operating.fitted_q import fitted
 from chaosprsa.operating.learning import HARDER, TRIED_ON, experience, played
 from chaosprsa.twin.exact.network import Network
@@ -36,8 +41,11 @@ from chaosprsa.types import SimulatedIssue
 GOALS = {"fewer_late": 0.2, "steps_ratio": 10.0}
 MISMATCH, ANNOUNCED, OFF_S = 0.2, 0.5, 30.0
 SECONDS, PEAK = 1200, 800.0
-FRONTIER = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-PRICES = (30.0, 20.0, 15.0, 12.0, 10.0, 7.5, 5.0)
+FRONTIER = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
+HEADROOMS = (1.8, 1.6, 1.5, 1.4, 1.3, 1.25, 1.2, 1.15, 1.1)
+BY_PODS = (STEP_S, AS_DEPLOYED)
+WAY = (IN_PLACE_S, IN_PLACE)
+PRICES = (30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 3.0, 2.0, 1.0)
 TUNED_ON = 3  # situations on each tuned piece
 TUNE_SEED, SCORE_SEED = 500, 9000
 
@@ -59,6 +67,7 @@ class Situation:
 
 
 Policy = Callable[[tuple[SimulatedIssue, ...]], Autoscaler]
+Way = tuple[float, tuple[float, float]]  # seconds between decisions, shares of a limit that it may be resized to
 
 
 def main() -> None:
@@ -135,12 +144,12 @@ def announced(
     return tuple(said)
 
 
-def lessons_of(network: Network, pair: Pair, surprise: float) -> Lessons:
+def lessons_of(network: Network, pair: Pair, surprise: float, way: Way) -> Lessons:
     """The tuned pieces' loads, and issues of the same kinds."""
     return Lessons(
         twin=twin_of(network),
-        system=system_of(begun(network, pair.tune[0].load)),
-        load_per_s=np.concatenate([means(piece.load, 15) for piece in pair.tune]),
+        system=system_of(begun(network, pair.tune[0].load), way[0], resized=way[1]),
+        load_per_s=np.concatenate([means(piece.load, round(way[0])) for piece in pair.tune]),
         issues=[issue for at in range(10) for issue in issues_for(network, SECONDS, at)],
         issues_per_h=4 * 3600.0 / SECONDS,
         surprise=surprise,
@@ -158,8 +167,13 @@ def compared(network: Network, pair: Pair, given: argparse.Namespace) -> dict[st
     tuned = {
         "mpc": chosen(mpc, FRONTIER, tune),
         "mpc_told": chosen(told, FRONTIER, tune),
-        "ours": chosen(partial(ours, learnt(network, pair, ANNOUNCED, given.seed)), PRICES, tune),
-        "ours_untold": chosen(partial(untold, learnt(network, pair, 1.0, given.seed)), PRICES, tune),
+        "ours": chosen(partial(ours, learnt(network, pair, ANNOUNCED, given.seed, WAY), WAY), PRICES, tune),
+        "ours_untold": chosen(partial(untold, learnt(network, pair, 1.0, given.seed, WAY), WAY), PRICES, tune),
+        "ours_by_pods": chosen(
+            partial(ours, learnt(network, pair, ANNOUNCED, given.seed, BY_PODS), BY_PODS), PRICES, tune
+        ),
+        "fixed": chosen(partial(fixed, WAY), HEADROOMS, tune),
+        "fixed_untold": chosen(partial(fixed_untold, WAY), HEADROOMS, tune),
     }
     edge = np.array([[each.played(mpc(used)) for used in FRONTIER] for each in score])  # (seeds, frontier, 2)
     rng = np.random.default_rng(given.seed)
@@ -188,8 +202,8 @@ def chosen(make: Callable[[float], Policy], values: Sequence[float], tune: Seque
     return tightest(make, values, scored).policy  # type: ignore[arg-type,return-value]
 
 
-def learnt(network: Network, pair: Pair, surprise: float, seed: int) -> dict[float, Learned]:
-    return {each.price: each for each in policies(lessons_of(network, pair, surprise), seed, PRICES)}
+def learnt(network: Network, pair: Pair, surprise: float, seed: int, way: Way) -> dict[float, Learned]:
+    return {each.price: each for each in policies(lessons_of(network, pair, surprise, way), seed, PRICES)}
 
 
 def mpc(used: float) -> Policy:
@@ -198,20 +212,32 @@ def mpc(used: float) -> Policy:
 
 def told(used: float) -> Policy:
     """MPC's plan, multiplied by what is announced."""
-    return lambda issues: Ahead(policy=Fixed(1 / used), announced=issues, unsure_s=OFF_S, name="MPC, told")
+    return fixed(BY_PODS, 1 / used)
 
 
-def ours(known: dict[float, Learned], price: float) -> Policy:
-    return lambda issues: Ahead(policy=known[price], announced=issues, unsure_s=OFF_S)
+def ahead(policy: Fixed | Learned, way: Way, issues: Sequence[SimulatedIssue] = ()) -> Ahead:
+    return Ahead(policy=policy, announced=issues, unsure_s=OFF_S, period_s=way[0], resized=way[1])
 
 
-def untold(known: dict[float, Learned], price: float) -> Policy:
-    return lambda _: Ahead(policy=known[price])
+def ours(known: dict[float, Learned], way: Way, price: float) -> Policy:
+    return lambda issues: ahead(known[price], way, issues)
+
+
+def untold(known: dict[float, Learned], way: Way, price: float) -> Policy:
+    return lambda _: ahead(known[price], way)
+
+
+def fixed(way: Way, headroom: float) -> Policy:
+    return lambda issues: ahead(Fixed(headroom), way, issues)
+
+
+def fixed_untold(way: Way, headroom: float) -> Policy:
+    return lambda _: ahead(Fixed(headroom), way)
 
 
 def steps_of(network: Network, pair: Pair, given: argparse.Namespace) -> dict[str, Any]:
     """Mean return of a step against environment steps, on the fluid twins that both learn on, without trust region."""
-    lessons = lessons_of(network, pair, ANNOUNCED)
+    lessons = lessons_of(network, pair, ANNOUNCED, WAY)
     trial = lessons.world(TRIED_ON, np.random.default_rng(given.seed + 1000))
 
     def value(headroom: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -12,10 +12,10 @@ import numpy as np
 
 from chaosprsa.autoscalers.bound import clairvoyant
 from chaosprsa.autoscalers.captain import Captain
-from chaosprsa.autoscalers.contract import Autoscaler, Floats, Ints
+from chaosprsa.autoscalers.contract import STEP_S, Autoscaler, Floats, Ints
 from chaosprsa.autoscalers.families import Family, families
 from chaosprsa.autoscalers.hpa import Hpa
-from chaosprsa.autoscalers.play import STEP_S, Played, play, step_means
+from chaosprsa.autoscalers.play import Played, play, step_means
 from chaosprsa.autoscalers.sizing import visits_of
 from chaosprsa.autoscalers.static import StaticPeak
 from chaosprsa.autoscalers.tuning import Scored, cheapest, tightest
@@ -72,10 +72,10 @@ class Arena:
         return self.play(self._policy(name))
 
     def play(self, policy: Autoscaler, network: Network | None = None, give_up: float = 1.0) -> Played:
-        """A policy, from the pods that suit it where none are given. Captains decide once a second (their paper)."""
+        """A policy, from the pods that suit it where none are given."""
         return play(
             policy, network or self._from(policy), self.load_per_s, self.issues, self.seed,
-            1.0 if isinstance(policy, Captain) else STEP_S, self.start_s, self.promise.slo_s, give_up, self.least,
+            None, self.start_s, self.promise.slo_s, give_up, self.least,
         )  # fmt: skip
 
     def _from(self, policy: Autoscaler) -> Network:

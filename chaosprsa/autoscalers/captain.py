@@ -28,6 +28,7 @@ class Captain:
 
     target: float = 0.1
     margin: float = 3.0
+    period_s: float = 1.0
     name: str = "captain"
 
     def begin(self, system: System) -> "_CaptainController":

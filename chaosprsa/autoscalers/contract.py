@@ -15,6 +15,7 @@ from chaosprsa.errors import require
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+STEP_S = 15.0  # the period of HPA's control loop
 AS_DEPLOYED = (1.0, 1.0)
 
 
@@ -108,3 +109,14 @@ class Autoscaler(Protocol):
     def begin(self, system: System) -> Controller:
         """A controller that has seen nothing yet."""
         ...
+
+
+def period_of(policy: Autoscaler) -> float:
+    """Seconds between its decisions: its `period_s`, or HPA's."""
+    return float(getattr(policy, "period_s", STEP_S))
+
+
+def resized_by(policy: Autoscaler) -> tuple[float, float]:
+    """Shares of a pod's deployed CPU limit that it may resize to in place: its `resized`, or none but that."""
+    least, most = getattr(policy, "resized", AS_DEPLOYED)
+    return float(least), float(most)

@@ -7,14 +7,24 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from chaosprsa.autoscalers.contract import AS_DEPLOYED, Autoscaler, Decision, Floats, Ints, Reading, System
+from chaosprsa.autoscalers.contract import (
+    AS_DEPLOYED,
+    STEP_S,
+    Autoscaler,
+    Decision,
+    Floats,
+    Ints,
+    Reading,
+    System,
+    period_of,
+    resized_by,
+)
 from chaosprsa.autoscalers.disturbances import Disturbances
 from chaosprsa.errors import BadInput
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.twin.exact.simulation import Seen, Simulation
 from chaosprsa.types import SimulatedIssue
 
-STEP_S = 15.0  # the period of HPA's control loop
 START_S = 30.0
 SLO_S = 1.0
 
@@ -58,25 +68,25 @@ def play(
     load_per_s: npt.ArrayLike,
     issues: Sequence[SimulatedIssue] = (),
     seed: int = 0,
-    step_s: float = STEP_S,
+    step_s: float | None = None,
     start_s: float = START_S,
     slo_s: float = SLO_S,
     give_up: float = 1.0,
     least: npt.ArrayLike = 0,
-    resized: tuple[float, float] = AS_DEPLOYED,
 ) -> Played:
     """Requests a second at the entry, one value a second, arrive at random (Poisson) and the policy scales.
 
     The network's replicas are those at the beginning. Same seed: same arrivals for every policy. What happens between
     two steps is seen at the next. give_up: a share of all requests; when more are late for sure the rest is not played,
-    and `Played` ends there. least: pods of each service that no decision goes below. resized: shares of a pod's
-    CPU limit as deployed that the policy is told it may be resized to in place. Raises BadInput for a load that is
+    and `Played` ends there. least: pods of each service that no decision goes below. step_s: between decisions,
+    the policy's own period by default. Raises BadInput for a load that is
     no row of finite numbers from 0 on, or shorter than a step.
     """
+    step_s = period_of(policy) if step_s is None else step_s
     load = np.asarray(load_per_s, dtype=np.float64)
     if load.ndim != 1 or len(load) < step_s or not np.all(np.isfinite(load)) or np.any(load < 0):
         raise BadInput(f"load: expected one row of requests a second from 0 on, at least {step_s:g} of them")
-    system = system_of(network, step_s=step_s, start_s=start_s, slo_s=slo_s, resized=resized)
+    system = system_of(network, step_s, start_s, slo_s, resized_by(policy))
     disturbances = Disturbances(issues, system.services)
     of_arrivals, of_twin = (np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2))
     arrivals = arrivals_of(load * disturbances.surge(np.arange(len(load), dtype=np.float64) + 0.5), of_arrivals)

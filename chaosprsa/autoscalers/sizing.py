@@ -14,22 +14,26 @@ from chaosprsa.autoscalers.contract import Floats, Ints
 from chaosprsa.twin.exact.network import Network
 
 FULLEST = 0.98  # of a service's cores: more is no steady state
+MOST_HEADROOM = 2.5
 FAR = 3.0  # standard deviations: what counts as the far tail
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Mixes along the path, for each load: pods (mixes, loads, services), cores and late (mixes, loads)."""
+    """Mixes along the path, for each load: pods, limits (mixes, loads, services), cores and late (mixes, loads).
+
+    limits: of a pod's CPU, in cores.
+    """
 
     pods: Ints
+    limits: Floats
     cores: Floats
     late: Floats
 
-    def at_least(self, network: Network, least: Ints) -> "Sizes":
+    def at_least(self, least: Ints) -> "Sizes":
         """With so many pods of each service; lateness is left as it was, which is no less than it is then."""
         pods = np.maximum(self.pods, least)
-        cores = pods @ np.array([service.cores for service in network.services])
-        return replace(self, pods=pods, cores=cores)
+        return replace(self, pods=pods, cores=(pods * self.limits).sum(axis=2))
 
 
 def visits_of(network: Network) -> Floats:
@@ -63,7 +67,29 @@ def sizes(network: Network, load_per_s: Floats, slo_s: float, capacity: Floats, 
         path.append(pods)
         late.append(_late(pods, work, demand, cores, visits, slo_s))
     every = np.array(path)
-    return Sizes(pods=every, cores=(every * cores).sum(axis=2).astype(np.float64), late=np.array(late))
+    limits = np.broadcast_to(cores, every.shape)
+    return Sizes(pods=every, limits=limits, cores=(every * limits).sum(axis=2), late=np.array(late))
+
+
+def sizes_in_place(
+    network: Network, load_per_s: Floats, slo_s: float, capacity: Floats, mixes: int, resized: tuple[float, float]
+) -> Sizes:
+    """Likewise where limits move in place, within these shares of the deployed ones: few pods, as large as needed.
+
+    Along the path every service has the same headroom over its work.
+    """
+    visits, (least, most) = visits_of(network), resized
+    demand = np.array([service.demand_s for service in network.services])
+    cores = np.array([service.cores for service in network.services])
+    work = load_per_s[:, None] * visits * demand / np.maximum(capacity, 0.05)
+    headrooms = np.geomspace(1 / FULLEST, MOST_HEADROOM, mixes + 1)
+    pods, limits, late = [], [], []
+    for headroom in headrooms:
+        pods.append(np.maximum(np.ceil(work * headroom / (cores * most) - 1e-9), 1).astype(np.int64))
+        limits.append(np.clip(work * headroom / pods[-1], cores * least, cores * most))
+        late.append(_late(pods[-1], work, demand, limits[-1], visits, slo_s))
+    every, of_pods = np.array(pods), np.array(limits)
+    return Sizes(pods=every, limits=of_pods, cores=(every * of_pods).sum(axis=2), late=np.array(late))
 
 
 def _times(pods: Ints, work: Floats, demand: Floats, cores: Floats) -> Floats:

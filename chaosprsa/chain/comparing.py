@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from chaosprsa.autoscalers.arena import BOUND, HPA, RECOMMENDED, Arena, Promise, busiest_part, plays_of
-from chaosprsa.autoscalers.contract import Autoscaler
+from chaosprsa.autoscalers.contract import AS_DEPLOYED, STEP_S
 from chaosprsa.autoscalers.families import Family
 from chaosprsa.autoscalers.hpa import Hpa
 from chaosprsa.autoscalers.play import Played, step_means, system_of
@@ -20,14 +20,14 @@ from chaosprsa.chain.happening import hpa_there_is, timed
 from chaosprsa.chain.learning import past_of
 from chaosprsa.chain.modelled import Modelled, modelled
 from chaosprsa.documents import lineage, to_json, write_document
-from chaosprsa.operating import Ahead, Lessons, policies
+from chaosprsa.operating import IN_PLACE, IN_PLACE_S, Lessons, rows_of
 from chaosprsa.selection import weightiest
 from chaosprsa.twin import Capacity, Twin, capacity_of
 from chaosprsa.twin.exact.from_twin import network_of
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import HOURS_A_MONTH, Allocation, Comparison, PolicyScore, Prices, SimulatedIssue, Slo
 
-AHEAD = "ahead"
+AHEAD, AHEAD_IN_PLACE = "ahead", "ahead-in-place"
 QUOTA_S = 0.1  # of Linux' CFS: what captains read, and what a CPU limit does to a burst
 MOST_AT_ONCE = 5e6  # requests in a play: each is kept until its end
 LEAST_DEMAND_S = 1e-6
@@ -93,7 +93,8 @@ def plan(context: Context, asked: Asked) -> Planned:
     at_times, of_times = timed(issues, begin, len(stretch))
     troubled = (replace(arena, issues=at_times),) if issues else ()
     visits = float(visits_of(arena.network).sum())
-    apart = SECONDS_A_CAPTAIN * worlds * len(stretch) * ("captain" in names) + SECONDS_TO_LEARN * (AHEAD in names)
+    apart = SECONDS_A_CAPTAIN * worlds * len(stretch) * ("captain" in names)
+    apart += SECONDS_TO_LEARN * len({AHEAD, AHEAD_IN_PLACE} & set(names))
     return Planned(
         asked=asked,
         system=system,
@@ -137,26 +138,32 @@ def compare(context: Context, planned: Planned, now: datetime) -> Comparison:
 
 
 def _schooled(context: Context, planned: Planned) -> Planned:
-    """With the learnt policy among the families where it is asked for; it is told of no issue before it comes."""
-    if AHEAD not in planned.policies:
-        return planned
-    context.progress("learning to scale ahead", 0.0)
-    arena, asked = planned.arenas[-1], planned.asked
-    lessons = Lessons(
+    """With what scales ahead among the families where it is asked for; it is told of no issue before it comes."""
+    ways = {AHEAD: (STEP_S, AS_DEPLOYED), AHEAD_IN_PLACE: (IN_PLACE_S, _in_place(context, planned))}
+    others: dict[str, Family] = {}
+    for name in set(ways) & set(planned.policies):
+        context.progress(f"learning to scale {name.replace('-', ' ')}", 0.0)
+        others[name] = rows_of(_lessons(planned, *ways[name]), planned.asked.seed)
+    return replace(planned, arenas=tuple(replace(each, others=others) for each in planned.arenas))
+
+
+def _lessons(planned: Planned, step_s: float, resized: tuple[float, float]) -> Lessons:
+    arena = planned.arenas[-1]
+    return Lessons(
         twin=planned.system.twin,
-        system=system_of(arena.begun, start_s=arena.start_s, slo_s=arena.promise.slo_s),
-        load_per_s=step_means(arena.load_per_s),
+        system=system_of(arena.begun, step_s, arena.start_s, arena.promise.slo_s, resized),
+        load_per_s=step_means(arena.load_per_s, round(step_s)),
         issues=arena.issues,
         issues_per_h=len(arena.issues) * 3600.0 / len(arena.load_per_s),
         surprise=1.0,
     )
-    learnt = {policy.price: policy for policy in policies(lessons, asked.seed)}
 
-    def ahead(price: float) -> Autoscaler:
-        return Ahead(policy=learnt[price], name=f"learnt, a late request costs {price:g}")
 
-    others: dict[str, Family] = {AHEAD: [(ahead, tuple(learnt))]}
-    return replace(planned, arenas=tuple(replace(each, others=others) for each in planned.arenas))
+def _in_place(context: Context, planned: Planned) -> tuple[float, float]:
+    """As far as [safety] lets every pod's limit grow."""
+    largest = max(each.cores for each in planned.arenas[0].network.services)
+    room = context.settings.safety.max_cpu_limit_millicores / 1000 / largest
+    return IN_PLACE[0], float(np.clip(room, 1.0, IN_PLACE[1]))
 
 
 def _scores(context: Context, planned: Planned) -> tuple[PolicyScore, ...]:

@@ -11,7 +11,7 @@ from chaosprsa.progress import one_step
 
 POLICIES = (
     "present", "hpa", "hpa-tuned", "predictive", "percentile", "captain", "mpc", "vpa", "peak", "recommended", "ahead",
-    "bound",
+    "ahead-in-place", "bound",
 )  # fmt: skip
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chaosprsa.autoscalers.contract import Decision, Floats, Ints, Reading, System
+from chaosprsa.autoscalers.contract import AS_DEPLOYED, STEP_S, Decision, Floats, Ints, Reading, System
 from chaosprsa.autoscalers.hpa import Hpa
-from chaosprsa.autoscalers.play import STEP_S
 from chaosprsa.operating.fitted_q import Fixed, Learned
 from chaosprsa.operating.orders import ordered
 from chaosprsa.operating.watch import Look, Watch
@@ -19,10 +18,11 @@ from chaosprsa.types import SimulatedIssue
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
     """policy: learnt headroom. announced: predicted issues, by their probability; unsure_s: how far they may be off in
-    time. reactive: the rule to fall back to. period_s: between decisions.
+    time. reactive: the rule to fall back to. period_s: between decisions. resized: shares of a pod's deployed CPU limit
+    that it may be resized to in place; pods then need a metrics pipeline of that period.
 
-    A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's: it counts
-    pods, whose limits are then no lower than deployed.
+    A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's, which
+    counts pods; their limits are then no lower than deployed.
     """
 
     policy: Learned | Fixed
@@ -30,6 +30,7 @@ class Ahead:
     unsure_s: float = 0.0
     reactive: Hpa = field(default_factory=Hpa)
     period_s: float = STEP_S
+    resized: tuple[float, float] = AS_DEPLOYED
     name: str = "ahead"
 
     def begin(self, system: System) -> "AheadController":

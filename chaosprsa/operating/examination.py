@@ -82,8 +82,8 @@ def _played(policy: Learned | Fixed, lessons: Lessons, drawn: Drawn, row: int) -
     system = lessons.system
     load = np.repeat(drawn.load_per_s[:, row], round(system.step_s))
     network = _network(lessons, drawn, row)
-    found = play(Ahead(policy=policy, announced=told), network, load, comes, row, system.step_s, system.start_s,
-                 system.slo_s)  # fmt: skip
+    ahead = Ahead(policy=policy, announced=told, period_s=system.step_s, resized=system.resized)
+    found = play(ahead, network, load, comes, row, start_s=system.start_s, slo_s=system.slo_s)
     work = float(np.sum(lessons.twin.nominal.demand_s * drawn.work[row] * lessons.twin.graph.visits))
     return found.mean_cores / (drawn.load_per_s[:, row].mean() * work), found.violation_share
 

@@ -90,7 +90,8 @@ def experience(lessons: Lessons, seed: int | np.random.SeedSequence, rounds: int
 def courses(load_per_s: Floats, count: int, step_s: float, rng: np.random.Generator) -> Floats:
     """Shape (steps, count): from anywhere in the load, forth and back, with the noise of arrivals."""
     there_and_back = np.concatenate([load_per_s, load_per_s[-2::-1]])
-    at = np.arange(round(EPISODE_S / step_s))[:, None] * rng.uniform(0.6, 1.7, count) + rng.uniform(0, len(load_per_s), count)
+    pace, begin = rng.uniform(0.6, 1.7, count), rng.uniform(0, len(load_per_s), count)
+    at = np.arange(round(EPISODE_S / step_s))[:, None] * pace + begin
     around = np.interp(at % (len(there_and_back) - 1), np.arange(len(there_and_back)), there_and_back)
     return np.asarray(rng.poisson(around * rng.uniform(0.6, 1.4, count) * step_s) / step_s)
 

@@ -3,7 +3,9 @@
 Rows are environments, so that many simulated ones and the one in production are watched by the same code. The load is
 forecast by a damped trend (Gardner and McKenzie 1985) as far as new pods take to come and a step further, and for the
 next step alone; on top is what such forecasts were too low by in nine of ten cases. What is announced (a surge, pods
-that will be missing) multiplies it. Nothing is looked at that a fluid model sees otherwise than requests do, as latencies are.
+that will be missing) multiplies it. Where pods are throttled nearly all the time, what they use is what is left of
+their limits, and the rest is asked for on top. Nothing is a feature that a fluid model sees otherwise than requests do,
+as latencies are.
 """
 
 from dataclasses import dataclass
@@ -41,8 +43,8 @@ _TINY = 1e-9
 class Look:
     """A step: shape (environments,) for users' requests, (environments, services) for the rest.
 
-    throttled: share of pods' time without quota. announced, next: what is predicted to multiply a service's need while pods that are ordered now come, and in the
-    next step; 1: nothing.
+    throttled: share of pods' time without quota. announced, next: what is predicted to multiply a service's need while
+    pods that are ordered now come, and in the next step; 1: nothing.
     """
 
     arrivals_per_s: Floats

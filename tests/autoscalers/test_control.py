@@ -22,7 +22,7 @@ from chaosprsa.autoscalers import (
     tightest,
 )
 from chaosprsa.autoscalers.forecasts import DampedTrend
-from chaosprsa.autoscalers.sizing import sizes, visits_of
+from chaosprsa.autoscalers.sizing import sizes, sizes_in_place, visits_of
 from chaosprsa.twin.exact.network import Call, Network, Service
 
 SYSTEM = System(
@@ -134,6 +134,27 @@ def test_the_bound_keeps_the_limit_and_is_cheaper_than_a_fixed_utilisation_that_
     work = load.reshape(-1, 15).mean(axis=1)[:, None] * np.array([0.02, 0.01])
     plans = [play(Plan(np.ceil(work / used).astype(int)), shop(6), load, seed=3) for used in (0.6, 0.7, 0.75, 0.8)]
     assert bound.core_hours <= min(one.core_hours for one in plans if one.violation_share <= 0.01)
+
+
+def test_limits_in_place_carry_what_pods_would_with_fewer_cores_and_keep_within_their_shares():
+    load, left = np.array([40.0, 120.0, 300.0]), np.ones((3, 2))
+    found = sizes_in_place(shop(), load, 1.0, left, 30, (0.5, 2.0))
+    assert (np.diff(found.cores, axis=0) >= 0).all()
+    assert (found.late[-1] < found.late[0]).all()  # between them, a pod split in two may be a little later
+    assert found.limits.min() >= 0.5
+    assert found.limits.max() <= 2.0
+    assert found.cores == pytest.approx((found.pods * found.limits).sum(axis=2))
+    whole = sizes(shop(), load, 1.0, left, 30)
+    for at in range(3):  # the cheapest with at most 1 % late
+        costs = [each.cores[each.late[:, at] <= 0.01, at].min() for each in (found, whole)]
+        assert costs[0] < costs[1]
+
+
+def test_the_bound_whose_limits_move_in_place_is_cheaper_than_that_of_whole_pods():
+    load = 200 + 100 * np.sin(np.arange(240) / 40)
+    whole, in_place = (clairvoyant(shop(6), load, seed=3, resized=each) for each in ((1.0, 1.0), (0.5, 2.0)))
+    assert in_place.violation_share <= 0.01
+    assert in_place.core_hours < whole.core_hours
 
 
 def test_tuning_finds_the_tightest_settings_that_keep_the_limit_in_few_plays():

@@ -175,7 +175,7 @@ def test_without_history_or_trials_it_says_what_is_needed(folder):
 
 
 def test_the_command_names_every_policy_that_there_is():
-    assert set(comparing.POLICIES) == {*POLICIES, "ahead"}
+    assert set(comparing.POLICIES) == {*POLICIES, "ahead", "ahead-in-place"}
 
 
 def test_an_outcome_that_is_half_written_is_told_and_not_passed_over(folder):
