@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chaosprsa.twin.course import Course, Part
-from chaosprsa.twin.fluid import Trace
 from chaosprsa.twin.queueing import Floats
+from chaosprsa.twin.trace import Trace
 from chaosprsa.types import Slo
 
 COARSE = (0.3, 0.5, 0.7, 0.85, 1.0, 1.3, 2.5, 8.0)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chaosprsa.twin.course import Course, Effects, Part, effects_of
-from chaosprsa.twin.fluid import Capacity, Trace, simulate
+from chaosprsa.twin.fluid import Capacity, simulate
 from chaosprsa.twin.judge import FINE, part_of
 from chaosprsa.twin.observed import ENOUGH_REQUESTS
 from chaosprsa.twin.parameters import Parameters, Twin
 from chaosprsa.twin.queueing import Floats
+from chaosprsa.twin.trace import Trace
 from chaosprsa.types import Allocation, Outcome, Phase, Slo
 
 _PARTS = {Phase.BEFORE: Part.BEFORE, Phase.FAULT: Part.FAULT, Phase.AFTER: Part.AFTER}
