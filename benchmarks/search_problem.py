@@ -7,7 +7,7 @@ import numpy as np
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import Space, build_space
 from chaosprsa.allocation.threats import usual_load
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Parameters, Rehearsal, Spread, Twin, draw_worlds
 from chaosprsa.twin.graph import call_graph
 from chaosprsa.types import (

@@ -18,8 +18,9 @@ from chaosprsa.lab.emulate import emulate
 from chaosprsa.lab.process import RunningLab, running_lab
 from chaosprsa.lab.topology import LabTopology
 from chaosprsa.progress import Steps, steps
-from chaosprsa.settings import SafetyTable, ShadowTable, TrialTable, read_settings
+from chaosprsa.settings import read_settings
 from chaosprsa.settings_file import render_settings
+from chaosprsa.settings_tables import SafetyTable, ShadowTable, TrialTable
 from chaosprsa.types import Outcome, Prices, Recommendation, RolloutOutcome, Verdict
 from chaosprsa.workspace import Workspace
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chaosprsa.documents import lineage
 from chaosprsa.errors import require
-from chaosprsa.settings import TrialTable
+from chaosprsa.settings_tables import TrialTable
 from chaosprsa.types import LoadMode, LoadPoint, LoadProfile, SimulatedIssue
 
 RAMP_SHARE = 0.1  # of the fault's length: a surge builds up and goes, it doesn't jump; where an issue says nothing

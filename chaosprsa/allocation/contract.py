@@ -10,7 +10,7 @@ from chaosprsa.allocation.recommend import recommend
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.documents import from_json
 from chaosprsa.errors import BadInput
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import (
     Allocation,
     Directive,

@@ -19,7 +19,7 @@ from chaosprsa.allocation.space import Floats, Ints, Space, build_space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
 from chaosprsa.progress import Progress
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, Twin, calibrate, draw_worlds
 from chaosprsa.twin.stations import equipped
 from chaosprsa.types import (

@@ -20,7 +20,7 @@ from chaosprsa.allocation.run import Considered, Run
 from chaosprsa.allocation.survival import contradictions, verdicts
 from chaosprsa.errors import BadInput
 from chaosprsa.progress import Progress, silent
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.shadow import scaled
 from chaosprsa.types import Allocation, Declared, Limits, Outcome, Prices, Recommendation, SimulatedIssue, Slo, Topology
 

@@ -10,7 +10,7 @@ from chaosprsa.allocation import further
 from chaosprsa.allocation.dimensions import CPU, EVERYWHERE, MEMORY, REPLICAS, WEIGHT
 from chaosprsa.allocation.limits import excesses
 from chaosprsa.errors import BadInput
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Capacity, Twin
 from chaosprsa.twin.mixes import Mix, MixedCapacity
 from chaosprsa.types import HOURS_A_MONTH, Allocation, Declared, Limits, Prices, Resources, ServiceAllocation

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from chaosprsa.documents import lineage, to_json
 from chaosprsa.errors import BadInput, NotApproved, Refused
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import (
     Lineage,
     Recommendation,

@@ -22,6 +22,7 @@ from chaosprsa.twin.course import Course, Effects, Part
 from chaosprsa.twin.graph import CallGraph
 from chaosprsa.twin.parameters import Parameters, Twin
 from chaosprsa.twin.queueing import Floats, jobs, jobs_split, slowdown_cv2
+from chaosprsa.twin.serving import Served, State, lasting, levels_of
 from chaosprsa.twin.tails import Waited
 from chaosprsa.twin.trace import Seen, Trace
 
@@ -39,35 +40,6 @@ class Capacity:
     replicas: Floats
     cores: Floats
     memory_mib: Floats
-
-
-@dataclass(slots=True)
-class _State:
-    """Levels between steps, shape (services, environments)."""
-
-    queue: Floats  # requests at all pods
-    utilisation: Floats
-    carried: Floats  # answers a second
-    down_s: Floats  # until pods that ran out of memory serve again
-    variance: Floats  # of the number in a pod
-    ages: Ages  # of the requests in a pod
-    split: tuple[Floats, Floats]  # jobs_split at the utilisation
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """What a step did, a pod each: requests before and after, that came and that went; drain: most that could go."""
-
-    before: Floats
-    after: Floats
-    came: Floats
-    went: Floats
-    drain: Floats
-    utilisation_before: Floats
-    dropped: Floats  # at all pods
-    usual: Floats  # the level's variance, were it steady
-    varied: Floats  # the level's variance before
-    pods: Floats
 
 
 class Fluid:
@@ -118,7 +90,7 @@ class Fluid:
     def _usable(self, capacity: Capacity) -> Capacity:
         return Capacity(*_rows(replace(capacity, cores=self._twin.usable(capacity.cores)), Capacity.__slots__))
 
-    def _steady(self) -> _State:
+    def _steady(self) -> State:
         """As it is after a long time without a fault, or near saturation where there is no such state."""
         flow = self._course.load_per_s[0] * self._graph.visits[:, None]
         capacity, demand = self._capacity, self._parameters.demand_s
@@ -127,7 +99,7 @@ class Fluid:
         level = jobs(used, capacity.cores)
         carried = used * capacity.cores / demand
         kappa, beta = jobs_split(used, capacity.cores)
-        return _State(
+        return State(
             queue=pods * level,
             utilisation=used,
             carried=carried * pods,
@@ -145,7 +117,7 @@ class Fluid:
         cores = self._capacity.cores * self._effects.cpu_left if faulty else self._capacity.cores
         load = self._course.load_per_s[number] * (self._effects.surge if faulty else 1.0)
         flow, served = self._serve(step_s, ready, cores, load, refused)
-        levels = _levels(served, self._state)
+        levels = levels_of(served, self._state)
         waited = self._backlogs.follow(step_s, flow[self._target], levels)
         own_times, backlog_s = self._own(step_s, cores, served, faulty, levels, waited)
         means = self._along.means(own_times.mean_s)
@@ -190,7 +162,7 @@ class Fluid:
 
     def _serve(
         self, step_s: Floats, ready: Floats, cores: Floats, load: Floats, refused: Floats
-    ) -> tuple[Floats, _Served]:
+    ) -> tuple[Floats, Served]:
         """One implicit step: arrivals a second at every service, and what became of them. Updates the levels."""
         state = self._state
         pods, alive = np.maximum(ready, _TINY), ready > 1e-6
@@ -214,7 +186,7 @@ class Fluid:
         state.variance = (state.variance + came + went) / (1.0 + 2.0 * drain / steep)
         state.queue = np.where(alive, held * pods, 0.0)
         state.utilisation = np.where(alive, used, 0.0)
-        return flow, _Served(before, held, came, went, drain, used_before, dropped, used * steep, varied, pods)
+        return flow, Served(before, held, came, went, drain, used_before, dropped, used * steep, varied, pods)
 
     def _passed_on(
         self,
@@ -246,11 +218,11 @@ class Fluid:
         return flow, used, level
 
     def _own(
-        self, step_s: Floats, cores: Floats, served: _Served, faulty: bool, levels: Levels, waited: Waited | None
+        self, step_s: Floats, cores: Floats, served: Served, faulty: bool, levels: Levels, waited: Waited | None
     ) -> tuple[Own, Floats]:
         """(cumulants of what an answer takes at every service itself, mean times in backlogs, which aren't in them)."""
         parameters, cv2, state = self._parameters, self._twin.work_cv2, self._state
-        early = _lasting(served)
+        early = lasting(served)
         state.ages, ages = aged(state.ages, early, served.after, served.came, step_s)
         state.ages, ages = state.ages.within(self._twin.timeout_s), ages.within(self._twin.timeout_s)
         there = (served.came > _TINY) | (served.after > _LAST)
@@ -298,32 +270,6 @@ class Fluid:
         burst = np.where(over, state.queue, 0.0)
         state.queue = np.where(over, 0.0, state.queue)
         return burst, np.where(used > limit, used / limit, 0.0)
-
-
-def _lasting(served: _Served) -> Floats:
-    """The level from which a straight line to the step's end has the step's mean: levels that settle soon hardly move.
-
-    The share of the step that the change took is the change over what the first rates would have made of it.
-    """
-    change = served.after - served.before
-    first = served.drain * served.utilisation_before
-    rate = served.came - np.where(change > 0, first + 0.9 * (served.went - first), first)
-    share = np.minimum(np.abs(change) / np.maximum(np.abs(rate), _TINY), 1.0)
-    return np.asarray(served.after - change * share, dtype=np.float64)
-
-
-def _levels(served: _Served, state: _State) -> Levels:
-    """What backlogs are followed by; requests that were dropped didn't come, since they are never answered."""
-    share, (kappa, beta) = np.minimum(served.came / served.drain, 1.0), state.split
-    return Levels(
-        before=served.before,
-        after=served.after,
-        came=np.maximum(served.went + served.after - served.before, 0.0),
-        drain=served.drain,
-        pods=served.pods,
-        usual=np.where(share < 1.0, share * (kappa + beta / np.maximum(1.0 - share, _TINY)), 0.0),
-        deviations=(np.sqrt(served.varied), np.sqrt(state.variance)),
-    )
 
 
 def _rows(given: Capacity | Parameters | Effects, names: tuple[str, ...]) -> list[Floats]:

@@ -8,7 +8,7 @@ from chaosprsa.allocation.further import devices
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import build_space
 from chaosprsa.allocation.threats import usual_load
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Parameters, Rehearsal, Spread, Twin, draw_worlds
 from chaosprsa.twin.graph import call_graph
 from chaosprsa.twin.stations import equipped

@@ -9,7 +9,7 @@ from chaosprsa.allocation.dimensions import BANDWIDTH, CPU, DIMENSIONS, EVERYWHE
 from chaosprsa.allocation.search import search, starts
 from chaosprsa.allocation.space import build_space
 from chaosprsa.allocation.swift import swift
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import Bandwidth, Declared
 
 WEB = 0

@@ -9,7 +9,7 @@ from chaosprsa.allocation import EntryLoad, recommend
 from chaosprsa.cli.recommended import explanation, recommendation_table
 from chaosprsa.documents import from_json, to_json
 from chaosprsa.errors import BadInput
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import AllocationField, Bandwidth, Declared, Fault, Prices, Recommendation, Verdict
 
 PRICES = Prices(cpu_core_hour=0.04, memory_gib_hour=0.005)

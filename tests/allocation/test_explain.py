@@ -8,7 +8,7 @@ import pytest
 from chaosprsa.allocation.explain import bindings, directives
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import CPU, MEMORY, build_space
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import AllocationField, Fault, Prices
 

@@ -10,7 +10,7 @@ from chaosprsa.allocation.ladder import climbed, nearer
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.run import Run
 from chaosprsa.progress import silent
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import PolicyResult, Prices
 
 

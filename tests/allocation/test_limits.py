@@ -13,7 +13,7 @@ from chaosprsa.allocation.search import starts
 from chaosprsa.allocation.space import REPLICAS, Space, build_space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.errors import BadInput, InvalidNoun
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Fault, Limits, Prices
 from chaosprsa.types.recommendation import BROKEN

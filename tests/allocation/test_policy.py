@@ -7,7 +7,7 @@ from chaosprsa.allocation import EntryLoad
 from chaosprsa.allocation.policy import fine_tune, trust_region
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Prices
 

@@ -14,7 +14,7 @@ from chaosprsa.allocation.placing import NODE_START_S, placeholders
 from chaosprsa.allocation.provisioning import SLOWEST, SYNC_S, provision
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.space import CPU, REPLICAS, point_of
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import HOURS_A_MONTH, Fault, Limits, Prices
 
 EVENING_S, DAY_S = 6 * 3600.0, 86_400.0

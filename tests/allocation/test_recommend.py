@@ -10,7 +10,7 @@ from chaosprsa.allocation import EntryLoad, recommend
 from chaosprsa.allocation.survival import shadow_verdicts
 from chaosprsa.documents import read_document, to_json, write_document
 from chaosprsa.errors import BadInput
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.shadow import scaled
 from chaosprsa.types import Edge, Fault, Limits, Phase, Prices, Recommendation, Topology, Verdict
 

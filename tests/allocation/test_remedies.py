@@ -10,7 +10,7 @@ from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.remedies import MOST_SEARCHED, Must, cheapest, remedies
 from chaosprsa.allocation.space import CPU
 from chaosprsa.allocation.survival import Shown, verdicts
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import Fault, Limits, Prices
 
 NOTHING_SHOWN = Shown({}, (), frozenset())

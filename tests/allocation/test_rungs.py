@@ -12,7 +12,7 @@ from chaosprsa.allocation.racing import Rules, least_detectable
 from chaosprsa.allocation.run import Considered, Run
 from chaosprsa.allocation.rungs import detectable_in_the_shadow, rungs, share_used
 from chaosprsa.progress import silent
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.shadow import scaled
 from chaosprsa.types import Phase, PolicyResult, Prices
 

@@ -13,7 +13,7 @@ from chaosprsa.allocation.search import BATCH, MOST_NEAR, NEAR, search, starts
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Space, build_space
 from chaosprsa.allocation.study import STUDY, Study
 from chaosprsa.allocation.swift import swift
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Fault, Prices
 

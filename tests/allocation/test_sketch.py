@@ -13,7 +13,7 @@ from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.sketch import Sketch
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space
 from chaosprsa.allocation.weighing import Stakes, weigh
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.twin.course import effects_of
 from chaosprsa.twin.fluid import PEAK_DEVIATIONS

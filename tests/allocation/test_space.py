@@ -7,7 +7,7 @@ import pytest
 
 from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space, point_of
 from chaosprsa.errors import BadInput
-from chaosprsa.settings import SafetyTable
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import calibrate
 from chaosprsa.types import Prices, Topology
 

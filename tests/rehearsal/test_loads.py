@@ -9,7 +9,7 @@ from chaosprsa.documents import lineage
 from chaosprsa.errors import InvalidNoun
 from chaosprsa.loads import build_profile, expected_requests, fault_window
 from chaosprsa.loadtest.schedule import arrivals, level_at
-from chaosprsa.settings import TrialTable
+from chaosprsa.settings_tables import TrialTable
 from chaosprsa.types import EndpointShare, Fault, LoadMode, LoadPoint, LoadProfile
 
 TRIAL = TrialTable(before_s=10, fault_s=20, after_s=10, max_rate_per_s=500)

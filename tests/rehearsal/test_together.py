@@ -15,7 +15,7 @@ from chaosprsa.faults import CATALOGUE
 from chaosprsa.issues import draw_issues
 from chaosprsa.loads import build_profile
 from chaosprsa.loadtest.schedule import level_at
-from chaosprsa.settings import TrialTable
+from chaosprsa.settings_tables import TrialTable
 from chaosprsa.studies import generate_study
 from chaosprsa.twin.course import effects_of
 from chaosprsa.types import Companion, EdgeCase, Fault

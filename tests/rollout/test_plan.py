@@ -14,7 +14,8 @@ from chaosprsa.rollout.canary import canary_manifest, is_canary_pod
 from chaosprsa.rollout.experiment import rollout_experiment
 from chaosprsa.rollout.outcome import rollout_outcome
 from chaosprsa.rollout.plan import build_plan, check_approval, check_in_time, depths, plan_hash
-from chaosprsa.settings import SafetyTable, parse_settings
+from chaosprsa.settings import parse_settings
+from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import (
     Allocation,
     Autoscaling,
