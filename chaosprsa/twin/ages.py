@@ -59,20 +59,23 @@ def aged(ages: Ages, before: Floats, after: Floats, arrivals: Floats, step_s: Fl
     p2 = 2.0 * p1 * step_s / (came + 2.0 * rise)
     p3 = 3.0 * p2 * step_s / (came + 3.0 * rise)
     turnover = came / _log_mean(start, end)
-    if turnover.min(initial=np.inf) > _FORGOTTEN:
-        middle = 0.5 * (start + end)
-        return _risen((p1, p2, p3), end), _risen((p1, p2, p3), middle)
+    forgotten, middle = turnover > _FORGOTTEN, 0.5 * (start + end)
+    risen = _risen((p1, p2, p3), middle)
+    if forgotten.all():
+        return _risen((p1, p2, p3), end), risen
     square = start * start
     here = (ages.first - p1 * start, ages.second - p2 * square, ages.third - p3 * square * start)
     there = (p1, p2, p3)
     ended = _later(there, here, end, step_s, np.exp(-turnover))
-    if (rise < -_FALLING * came).any():
-        middle = 0.5 * (start + end)
+    mean = _averaged(there, here, (start, end), step_s, turnover)
+    falling = rise < -_FALLING * came
+    if falling.any():
         half = _later(there, here, middle, 0.5 * step_s, np.exp(-0.5 * came / _log_mean(start, middle)))
-        return ended, Ages(
-            *((a + 4.0 * b + c) / 6.0 for a, b, c in zip(_parts(ages), _parts(half), _parts(ended), strict=True))
-        )
-    return ended, _averaged(there, here, (start, end), step_s, turnover)
+        thirds = zip(_parts(ages), _parts(half), _parts(ended), _parts(mean), strict=True)
+        mean = Ages(*(np.where(falling, (a + 4.0 * b + c) / 6.0, closed) for a, b, c, closed in thirds))
+    return ended, Ages(
+        *(np.where(forgotten, one, other) for one, other in zip(_parts(risen), _parts(mean), strict=True))
+    )
 
 
 def _risen(there: _Three, level: Floats) -> Ages:

@@ -171,9 +171,11 @@ class Fluid:
         passing = (1.0 - refused) * step_s / pods
         split = state.split  # of the step before: it hardly moves with the utilisation
         flow, used, level = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
-        if cores.max() > 1.0 and np.abs(used - used_before).max() > _MOVED:
+        moved = ((np.abs(used - used_before) > _MOVED) & (cores > 1.0)).any(axis=0)
+        if moved.any():  # each environment by itself, so that it plays alike whatever stands beside it
             split = jobs_split(used, cores)
-            flow, used, level = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
+            again = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
+            flow, used, level = (np.where(moved, new, old) for new, old in zip(again, (flow, used, level), strict=True))
         state.split = jobs_split(used, cores)
         went = drain * used
         held = np.maximum(level - went, 0.0)

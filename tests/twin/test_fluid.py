@@ -178,6 +178,17 @@ def test_more_cpu_never_raises_a_lasting_latency(load, cores, more):
     assert much <= little * 1.03
 
 
+@pytest.mark.parametrize("others", [[110.0], [5.0, 300.0, 60.0]])
+def test_an_environment_plays_alike_whatever_stands_beside_it(shop, others):
+    twin = twin_of(CHAIN, [0.02, 0.01])
+    given = {"replicas": [2, 2], "cores": 2.0, "parts": ((Part.BEFORE, 6), (Part.FAULT, 20)), "step": 6.0}
+    issue = shop.issue_of(Fault.TRAFFIC_SURGE, "web", 2.0)
+    alone = played(twin, [55.0], issue=issue, **given)
+    beside = played(twin, [55.0, *others], issue=issue, **given)
+    for name in ("mean_s", "variance_s2", "third_s3", "failed"):
+        assert getattr(beside, name)[:, 0] == pytest.approx(getattr(alone, name)[:, 0], rel=1e-9), name
+
+
 @pytest.mark.parametrize(("work", "load"), [("exponential", 70.0), ("even", 70.0)])
 def test_sharing_forgets_how_work_is_spread(shop, work, load):
     """M/G/1-PS: the mean is the same for exponential and for equal work; simulated event by event."""
