@@ -106,6 +106,7 @@ class Fluid:
             down_s=np.zeros(pods.shape),
             variance=used * (kappa + beta / (1.0 - used) ** 2),
             ages=Ages.steady(level / np.maximum(carried, _TINY)),
+            cores=capacity.cores,
             split=(kappa, beta),
         )
 
@@ -171,12 +172,13 @@ class Fluid:
         passing = (1.0 - refused) * step_s / pods
         split = state.split  # of the step before: it hardly moves with the utilisation
         flow, used, level = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
-        moved = ((np.abs(used - used_before) > _MOVED) & (cores > 1.0)).any(axis=0)
+        changed = (np.abs(used - used_before) > _MOVED) | (cores != state.cores)
+        moved = (changed & (np.maximum(cores, state.cores) > 1.0)).any(axis=0)
         if moved.any():  # each environment by itself, so that it plays alike whatever stands beside it
             split = jobs_split(used, cores)
             again = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
             flow, used, level = (np.where(moved, new, old) for new, old in zip(again, (flow, used, level), strict=True))
-        state.split = jobs_split(used, cores)
+        state.split, state.cores = jobs_split(used, cores), cores
         went = drain * used
         held = np.maximum(level - went, 0.0)
         most = self._twin.timeout_s * used * rate

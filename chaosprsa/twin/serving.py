@@ -21,6 +21,7 @@ class State:
     down_s: Floats  # until pods that ran out of memory serve again
     variance: Floats  # of the number in a pod
     ages: Ages  # of the requests in a pod
+    cores: Floats  # a pod's limit in the step
     split: tuple[Floats, Floats]  # jobs_split at the utilisation
 
 

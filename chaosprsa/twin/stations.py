@@ -1,7 +1,7 @@
 """What pods have besides their CPU, as further stations: rows after the services that each request of one visits once.
 
 A station serves as a pod with up to one core does (processor sharing; of a volume, which serves one request after the
-other, that has the mean, and a 99th percentile some 16 % too high): its "cores" are its share of the most that may
+other, that has the mean, and a 99th percentile some 20 % too high): its "cores" are its share of the most that may
 be had, its demand the seconds that a request takes of that. What the calibration measured as waiting had the station's
 time in it, without its queueing: that is taken off.
 """

@@ -1,8 +1,10 @@
 """Deployments and ReplicaSets: rollouts, revisions, conditions, scaling, what is refused."""
 
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from kubernetes.client.exceptions import ApiException
 
 REVISION = "deployment.kubernetes.io/revision"
 
@@ -145,6 +147,19 @@ def test_a_stuck_rollout_keeps_the_old_pods_and_tells_that_it_is_late(space: Any
     assert found.status.unavailable_replicas == 1
 
 
+def _replaced(space: Any, replicas: int) -> bool:
+    """False where the controllers wrote between reading and writing, as clients must expect."""
+    told = space.kube.apps.read_namespaced_deployment_scale("web", space.name)
+    told.spec.replicas = replicas
+    try:
+        space.kube.apps.replace_namespaced_deployment_scale("web", space.name, told)
+    except ApiException as refused:
+        if refused.status != HTTPStatus.CONFLICT:
+            raise
+        return False
+    return True
+
+
 def test_scaling_by_the_subresource_changes_the_pods(space: Any) -> None:
     space.deploy("web", 1)
     scale = space.kube.apps.patch_namespaced_deployment_scale("web", space.name, {"spec": {"replicas": 3}})
@@ -156,8 +171,7 @@ def test_scaling_by_the_subresource_changes_the_pods(space: Any) -> None:
         )
     )
     assert told.status.selector == "app=web"
-    told.spec.replicas = 1
-    space.kube.apps.replace_namespaced_deployment_scale("web", space.name, told)
+    space.kube.until(lambda: _replaced(space, 1))
     space.ready("web", 1)
     assert len(_sets(space)) == 1
 

