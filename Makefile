@@ -6,6 +6,9 @@
 RUN := .venv/bin
 # Two files at a time; tests/conftest.py says what stays together.
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# Slow, but no measure of time: these may run side by side, too.
+PURE := tests/allocation tests/autoscalers tests/history tests/models tests/twin tests/test_benchmarks.py \
+	tests/cli/test_bad_search.py
 
 setup: .venv/ready
 
@@ -22,7 +25,8 @@ test: setup
 	$(RUN)/pytest $(WORKERS) -m "not slow and not browser and not cluster"
 
 test-slow: setup
-	$(RUN)/pytest -m "slow and not browser and not cluster"
+	$(RUN)/pytest $(WORKERS) -m "slow and not browser and not cluster" $(PURE)
+	$(RUN)/pytest -m "slow and not browser and not cluster" $(addprefix --ignore=,$(PURE))
 
 test-browser: setup
 	$(RUN)/pytest -m browser
