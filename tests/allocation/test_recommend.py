@@ -143,6 +143,7 @@ def test_a_pass_in_the_shadow_makes_it_surer(ask, outcomes, answer):
     assert [one.evidence for one in checked.survivals[:3]].count("shadow") >= 1
 
 
+@pytest.mark.slow
 def test_a_counterexample_is_never_recommended_and_something_more_generous_is_tried(ask, shop, outcomes):
     asked = []
 
@@ -158,6 +159,7 @@ def test_a_counterexample_is_never_recommended_and_something_more_generous_is_tr
     assert len(checked.checks) == 2
 
 
+@pytest.mark.slow
 def test_two_counterexamples_leave_less_confidence_and_say_so(ask, outcomes, answer):
     checked = ask(check=lambda allocation, _issues: judged(outcomes, allocation, Verdict.FAILED))
     assert checked.confidence < answer.confidence
@@ -204,6 +206,7 @@ def test_an_untrusted_twins_candidate_is_recommended_where_the_shadow_passes_it(
     assert {one.recommended for one in untrusted.survivals if one.evidence == "none"} == {None}
 
 
+@pytest.mark.slow
 def test_nothing_survivable_is_said_and_the_least_is_missed(ask, shop):
     issues = (shop.issue_of(Fault.DEPENDENCY_SLOW, "stock", 2000.0),)
     answer = ask(issues=issues, load=EntryLoad(base_per_s=1e5, peak_per_s=2e5))
@@ -219,6 +222,7 @@ def test_without_issues_it_carries_the_usual_load(ask):
     assert answer.cost_recommended_month < answer.cost_now_month
 
 
+@pytest.mark.slow
 def test_free_resources_are_no_reason_to_fail(ask):
     answer = ask(prices=Prices(cpu_core_hour=0.0, memory_gib_hour=0.0))
     assert answer.cost_recommended_month == 0.0
