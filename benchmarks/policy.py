@@ -18,7 +18,6 @@ python benchmarks/policy.py --train data/workloads --test data/workloads --json 
 import argparse
 import importlib.util
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from chaosprsa.autoscalers import Autoscaler, Mpc, Scored, play, system_of, tigh
 from chaosprsa.autoscalers.contract import AS_DEPLOYED, STEP_S
 from chaosprsa.operating import IN_PLACE, IN_PLACE_S, Ahead, Fixed, Learned, Lessons, policies
 from chaosprsa.operating.fitted_q import fitted
-from chaosprsa.operating.learning import HARDER, TRIED_ON, experience, played
+from chaosprsa.operating.learning import ENVIRONMENTS, HARDER, TRIED_ON, experience, played
 from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import SimulatedIssue
 
@@ -101,7 +100,8 @@ def options() -> argparse.Namespace:
     found.add_argument(
         "--only", nargs="+", metavar="TRACE", help="or `steps`, the rival's part; --json keeps the others"
     )
-    found.add_argument("--ppo-steps", type=int, default=120_000, help="after which PPO is given up; 0: without it")
+    found.add_argument("--steps-seeds", type=int, default=3, help="that the rival's part is done with")
+    found.add_argument("--ppo-steps", type=int, default=204_800, help="after which PPO is given up; 0: without it")
     return found.parse_args()
 
 
@@ -236,33 +236,50 @@ def fixed_untold(way: Way, headroom: float) -> Policy:
 
 
 def steps_of(network: Network, pair: Pair, given: argparse.Namespace) -> dict[str, Any]:
-    """Mean return of a step against environment steps, on the fluid twins that both learn on, without trust region."""
+    """Mean return of a step against environment steps, on the fluid twins that both learn on, without trust region.
+
+    PPO learns until it has the return of `ours`, seed by seed; where it never has, its steps are a lower bound.
+    """
     lessons = lessons_of(network, pair, ANNOUNCED, WAY)
     trial = lessons.world(TRIED_ON, np.random.default_rng(given.seed + 1000))
+    rival = bool(given.ppo_steps) and importlib.util.find_spec("stable_baselines3") is not None
+    if not rival:
+        print("PPO is left out: stable-baselines3 is not installed, or --ppo-steps is 0")
 
     def value(headroom: Callable[[np.ndarray], np.ndarray]) -> float:
         cost, late = played(trial, headroom)
         return -float(cost.mean() + HARDER * late.mean())
 
-    rows: list[tuple[str, int, float]] = []
-    for rounds in (1, 2, 4):
-        steps = experience(lessons, given.seed, rounds)
-        rows.append(("ours", len(steps.cost), value(fitted(steps, HARDER).headroom)))
-    reached = rows[-1][2]
-    figures: dict[str, Any] = {"ours.steps": rows[-1][1], "ours.return": reached}
-    if given.ppo_steps and importlib.util.find_spec("stable_baselines3"):
-        from policy_ppo import learned_by_ppo  # an optional extra, torch with it
+    rows: list[tuple[int, str, int, float]] = []
+    for seed in range(given.seed, given.seed + given.steps_seeds):
+        for environments in (ENVIRONMENTS // 4, ENVIRONMENTS // 2, ENVIRONMENTS):
+            steps = experience(lessons, seed, environments)
+            rows.append((seed, "ours", len(steps.cost), value(fitted(steps, HARDER).headroom)))
+        if rival:
+            from policy_ppo import learned_by_ppo  # an optional extra, torch with it
 
-        rivals = learned_by_ppo(lessons, value, reached, given.ppo_steps, given.seed)
-        rows += [("PPO", steps, worth) for steps, worth in rivals]
-        at, worth = max(rivals, key=lambda each: each[1])
-        figures |= {"ppo.return": worth, "ppo.steps_at_best": at, "ppo.steps": rivals[-1][0]}
-        figures |= {"ppo.reached_ours": worth >= reached, "steps_ratio": rivals[-1][0] / rows[2][1]}
-    else:
-        print("PPO is left out: stable-baselines3 is not installed, or --ppo-steps is 0")
-        figures["ppo.return"] = math.nan
-    print(table(("learner", "environment steps", "mean return"), rows))
-    return {key: value for key, value in figures.items() if value == value}  # noqa: PLR0124 -- NaN is no figure
+            found = learned_by_ppo(lessons, value, rows[-1][3], given.ppo_steps, seed)
+            rows += [(seed, "PPO", steps, worth) for steps, worth in found]
+    print(table(("seed", "learner", "environment steps", "mean return"), rows))
+    return {"steps": [dict(zip(("seed", "learner", "steps", "return"), row, strict=True)) for row in rows]} | ratios(
+        rows
+    )
+
+
+def ratios(rows: Sequence[tuple[int, str, int, float]]) -> dict[str, Any]:
+    """PPO's steps to the return of `ours` over ours, a seed each; medians; how often it was reached."""
+    mine = {seed: (steps, worth) for seed, name, steps, worth in rows if name == "ours"}
+    theirs = {seed: (steps, worth) for seed, name, steps, worth in rows if name == "PPO"}
+    found: dict[str, Any] = {
+        "ours.steps": max(steps for steps, _ in mine.values()),
+        "ours.return": float(np.median([worth for _, worth in mine.values()])),
+    }
+    if theirs:
+        each = [theirs[seed][0] / mine[seed][0] for seed in theirs]
+        found |= {"ppo.return": float(np.median([worth for _, worth in theirs.values()])), "ppo.steps_ratios": each}
+        found["ppo.reached_ours"] = sum(theirs[seed][1] >= mine[seed][1] for seed in theirs)
+        found["steps_ratio_at_least"] = float(np.median(each))
+    return found
 
 
 if __name__ == "__main__":

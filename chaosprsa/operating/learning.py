@@ -1,8 +1,9 @@
-"""The policy's schooling: rounds of experience in drawn situations on many fluid twins at once, then prices.
+"""The policy's schooling: one round of experience in drawn situations on many fluid twins at once, then prices.
 
-The first round tries headroom at random, held for some steps so that its effects show; later ones follow the policy so
-far, moved at random. At each price of a late request the best fixed headroom is the middle of the trust region in which
-a policy moves. Whether it is better than that is judged elsewhere (`examination`), request by request.
+Headroom is tried at random, held for some steps so that its effects show, and every price learns from the same steps:
+following what was learnt so far taught no more than as many further random ones. At each price of a late request the
+best fixed headroom is the middle of the trust region in which a policy moves. Whether it is better than that is judged
+elsewhere (`examination`), request by request.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ from chaosprsa.types import SimulatedIssue
 
 Floats = npt.NDArray[np.float64]
 
-ROUNDS, ENVIRONMENTS, EPISODE_S = 4, 36, 1200.0
-HOLDING_S, MOVED = 150.0, 0.25  # how long random headroom is held; how far later rounds move from the policy
+ENVIRONMENTS, EPISODE_S = 36, 1200.0
+HOLDING_S = 150.0  # how long random headroom is held
 PRICES = (200.0, 100.0, 50.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 3.0, 2.0, 1.0, 0.5)  # of a late request, in least cores
 HARDER = 20.0  # price at which experience is gathered, and policies are compared where none is given
 TRIED_ON = 36
@@ -76,15 +77,20 @@ def policies(lessons: Lessons, seed: int, prices: Sequence[float] = PRICES) -> t
     return tuple(fitted(steps, price, float(factors[(cost + price * late).argmin()])) for price in prices)
 
 
-def experience(lessons: Lessons, seed: int | np.random.SeedSequence, rounds: int = ROUNDS) -> Transitions:
-    """What rounds of trying taught, for `fitted` at any price."""
+def experience(lessons: Lessons, seed: int | np.random.SeedSequence, environments: int = ENVIRONMENTS) -> Transitions:
+    """One episode in so many environments, for `fitted` at any price."""
     rng = np.random.default_rng(seed)
-    lived: list[Transitions] = []
-    policy: Learned | None = None
-    for _ in range(rounds):
-        lived.append(_lived(lessons.world(ENVIRONMENTS, rng), policy, rng))
-        policy = fitted(Transitions.joined(lived), HARDER)
-    return Transitions.joined(lived)
+    world = lessons.world(environments, rng)
+    low, high, holding = float(ACTIONS[0]), float(ACTIONS[-1]), HOLDING_S / world.step_s
+    held: Floats = np.asarray(rng.uniform(low, high, environments))
+    features, steps = world.reset(), []
+    while not world.done:
+        anew = rng.random(environments) < 1.0 / holding
+        held = np.where(anew, rng.uniform(low, high, environments), held)
+        after = world.step(np.exp(held))
+        steps.append(Transitions(features, held, world.cost, world.late, after))
+        features = after
+    return Transitions.joined(steps)
 
 
 def courses(load_per_s: Floats, count: int, step_s: float, rng: np.random.Generator) -> Floats:
@@ -94,25 +100,6 @@ def courses(load_per_s: Floats, count: int, step_s: float, rng: np.random.Genera
     at = np.arange(round(EPISODE_S / step_s))[:, None] * pace + begin
     around = np.interp(at % (len(there_and_back) - 1), np.arange(len(there_and_back)), there_and_back)
     return np.asarray(rng.poisson(around * rng.uniform(0.6, 1.4, count) * step_s) / step_s)
-
-
-def _lived(world: World, policy: Learned | None, rng: np.random.Generator) -> Transitions:
-    """One episode in every environment."""
-    low, high, holding = float(ACTIONS[0]), float(ACTIONS[-1]), HOLDING_S / world.step_s
-    held: Floats = np.asarray(rng.uniform(low, high, world.environments))
-    features, steps = world.reset(), []
-    while not world.done:
-        anew = rng.random(world.environments) < 1.0 / holding
-        if policy is None:
-            held = np.where(anew, rng.uniform(low, high, world.environments), held)
-            action: Floats = held
-        else:
-            held = np.where(anew, rng.normal(0.0, MOVED, world.environments), held)
-            action = np.clip(np.log(policy.headroom(features)) + held, low, high)
-        after = world.step(np.exp(action))
-        steps.append(Transitions(features, action, world.cost, world.late, after))
-        features = after
-    return Transitions.joined(steps)
 
 
 def played(world: World, headroom: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
