@@ -20,16 +20,16 @@ import importlib.util
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from allocation_cases import Pair, Piece, begun, issues_for, pairs, systems, twin_of
+from allocation_cases import Pair, begun, issues_for, pairs, systems, twin_of
 from claims import parser, table, write
 from load_traces import means
+from situations import ANNOUNCED, OFF_S, Policy, Situation, situation
 
-from chaosprsa.autoscalers import Autoscaler, Mpc, Scored, play, system_of, tightest
+from chaosprsa.autoscalers import Mpc, Scored, system_of, tightest
 from chaosprsa.autoscalers.contract import AS_DEPLOYED, STEP_S
 from chaosprsa.operating import IN_PLACE, IN_PLACE_S, Ahead, Fixed, Learned, Lessons, policies
 from chaosprsa.operating.fitted_q import fitted
@@ -38,7 +38,6 @@ from chaosprsa.twin.exact.network import Network
 from chaosprsa.types import SimulatedIssue
 
 GOALS = {"fewer_late": 0.2, "steps_ratio": 10.0}
-MISMATCH, ANNOUNCED, OFF_S = 0.2, 0.5, 30.0
 SECONDS, PEAK = 1200, 800.0
 FRONTIER = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
 HEADROOMS = (1.8, 1.6, 1.5, 1.4, 1.3, 1.25, 1.2, 1.15, 1.1)
@@ -49,23 +48,6 @@ TUNED_ON = 3  # situations on each tuned piece
 TUNE_SEED, SCORE_SEED = 500, 9000
 
 
-@dataclass(frozen=True)
-class Situation:
-    """A system a little unlike its twin, its load, the issues that come and those that were announced."""
-
-    network: Network
-    load: np.ndarray
-    issues: tuple[SimulatedIssue, ...]
-    announced: tuple[SimulatedIssue, ...]
-    seed: int
-
-    def played(self, policy: "Policy") -> tuple[float, float]:
-        """(mean cores, share of requests late)."""
-        found = play(policy(self.announced), self.network, self.load, self.issues, self.seed)
-        return found.mean_cores, found.violation_share
-
-
-Policy = Callable[[tuple[SimulatedIssue, ...]], Autoscaler]
 Way = tuple[float, tuple[float, float]]  # seconds between decisions, shares of a limit that it may be resized to
 
 
@@ -110,38 +92,6 @@ def earlier(given: argparse.Namespace) -> dict[str, Any]:
     if not (given.only and given.json and given.json.exists()):
         return {}
     return dict(json.loads(given.json.read_text(encoding="utf-8"))["figures"])
-
-
-def situation(network: Network, piece: Piece, seed: int) -> Situation:
-    rng = np.random.default_rng(seed)
-    off = rng.uniform(1 - MISMATCH, 1 + MISMATCH, len(network.services))
-    services = tuple(
-        replace(each, demand_s=each.demand_s * factor)
-        for each, factor in zip(network.services, off.tolist(), strict=True)
-    )
-    there = begun(replace(network, services=services), piece.load)
-    issues = issues_for(network, len(piece.load), seed)
-    return Situation(there, piece.load, issues, announced(network, issues, len(piece.load), rng), seed)
-
-
-def announced(
-    network: Network, issues: Sequence[SimulatedIssue], seconds: int, rng: np.random.Generator
-) -> tuple[SimulatedIssue, ...]:
-    """Half of the issues, and as many false alarms as make the stated probabilities true."""
-    said = []
-    for issue in issues:
-        if rng.random() >= ANNOUNCED:
-            continue
-        while True:
-            probability = float(rng.uniform(0.3, 1.0))
-            if rng.random() < probability:
-                start_s = issue.start_s + float(rng.uniform(-OFF_S, OFF_S))
-                said.append(replace(issue, start_s=max(start_s, 0.0), probability=probability))
-                break
-            wrong = issues_for(network, seconds, int(rng.integers(1 << 30)))[int(rng.integers(4))]
-            start_s = float(rng.uniform(0, seconds))
-            said.append(replace(wrong, id=f"false-{len(said)}", start_s=start_s, probability=probability))
-    return tuple(said)
 
 
 def lessons_of(network: Network, pair: Pair, surprise: float, way: Way) -> Lessons:
