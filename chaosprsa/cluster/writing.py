@@ -2,19 +2,22 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from chaosprsa.cluster.api import Api
 from chaosprsa.errors import ClusterRefused
 from chaosprsa.manifests import BEFORE, MADE, Manifest, name_of, pod_spec
 
-_CONFLICTS = 8  # controllers write status all the time; eight tries in a row have never been needed
+# Controllers write a status several times a second while pods come and go, and where a read and its write are slow each
+# try may meet one: eight tries in six seconds were not enough on a machine with twenty times the work it can do.
+_PATIENCE_S = 30.0
+_LONGEST_WAIT_S = 0.5
 _CARRIED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort")
 
 
 def modify(api: Api, kind: str, namespace: str, name: str, change: Callable[[Manifest], None]) -> Manifest:
     """The object after `change` was done to it; nothing is written where nothing changed. Raises ClusterRefused."""
-    for attempt in range(_CONFLICTS):
+    for last in _tries():
         found = api.get(kind, namespace, name)
         wanted = copy.deepcopy(found)
         change(wanted)
@@ -23,9 +26,8 @@ def modify(api: Api, kind: str, namespace: str, name: str, change: Callable[[Man
         try:
             return api.replace(wanted)
         except ClusterRefused as refused:
-            if refused.status != 409 or attempt == _CONFLICTS - 1:
+            if refused.status != 409 or last:
                 raise
-            time.sleep(0.05 * 2**attempt)
     raise AssertionError  # the last attempt returns or raises
 
 
@@ -35,19 +37,28 @@ def put(api: Api, manifest: Manifest, recreate: bool = False) -> Manifest:
     recreate: delete and create it where a field that can't change differs (a selector, a StatefulSet's volumes).
     """
     kind, namespace, name = manifest["kind"], manifest["metadata"]["namespace"], name_of(manifest)
-    for attempt in range(_CONFLICTS):
+    for last in _tries():
         found = api.find(kind, namespace, name)
         try:
             if found is None:
                 return api.create(manifest)
             return api.replace(_over(found, manifest))
         except ClusterRefused as refused:
-            if refused.status == 422 and recreate and found is not None:
+            if refused.status == 422 and recreate and found is not None and not last:
                 api.delete(kind, namespace, name, found["metadata"]["uid"])
-            elif refused.status not in {404, 409} or attempt == _CONFLICTS - 1:
+            elif refused.status not in {404, 409} or last:
                 raise
-            time.sleep(0.05 * 2**attempt)
     raise AssertionError  # the last attempt returns or raises
+
+
+def _tries() -> Iterator[bool]:
+    """Attempts with growing waits between them; True for the last one, once patience is at its end."""
+    end, wait_s = time.monotonic() + _PATIENCE_S, 0.05
+    while time.monotonic() < end:
+        yield False
+        time.sleep(wait_s)
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+    yield True
 
 
 def _over(found: Manifest, manifest: Manifest) -> Manifest:
