@@ -13,6 +13,7 @@ from chaosprsa.lab.shop import shop
 TESTS = Path(__file__).parent
 ON_THE_LAB = ("rollout/test_rollout_on_the_lab.py", "cluster_room", "test_trial.py")  # they ask for `lab` below
 WAITING = (*ON_THE_LAB, "history/lab", "rehearsal/test_loadtest.py", "lab/running", "cli", "lab")
+FOLDERS = {"browser": ("browser/",), "cluster": ("cluster_room/", "contract/")}  # collecting the others takes longer
 
 # Two workers, and whatever else runs, share the machine: an example's wall time says nothing about the code.
 hypothesis.settings.register_profile(
@@ -28,6 +29,11 @@ if (
 
 def pytest_collection_modifyitems(items):
     """What waits for programs comes first: it would leave one worker alone at the end."""
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        for mark, folders in FOLDERS.items():
+            if item.get_closest_marker(mark) and _first_of(folders, place) == len(folders):
+                raise pytest.UsageError(f"{item.nodeid}: the Makefile looks for `{mark}` tests in {folders} alone")
     items.sort(key=lambda item: _first_of(WAITING, item.path.relative_to(TESTS).as_posix()))
 
 

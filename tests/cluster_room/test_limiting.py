@@ -34,11 +34,13 @@ def settled(cluster, namespace, pods):
     assert until(counted, 30.0)
 
 
-def test_what_others_use_of_a_quota_and_of_the_nodes_is_taken_off(cluster, new_namespace, samples):
+def test_what_others_use_of_a_quota_and_of_the_nodes_is_taken_off(cluster, new_namespace, samples, monkeypatch):
     hard = {"requests.cpu": "1", "limits.memory": "1Gi", "pods": "10"}
     objects = [quota(hard=hard), samples.deployment("basket", 2), samples.deployment("stranger", 3)]
     namespace = new_namespace(objects=objects)
     settled(cluster, namespace, 5)
+    items, everywhere = cluster.api.items, cluster.api.items("Pod")  # read once: other tests' pods come and go
+    monkeypatch.setattr(cluster.api, "items", lambda *asked: everywhere if asked == ("Pod",) else items(*asked))
     limits, notes = cluster.limits(namespace, ("basket",))
     assert (limits.cpu_requests_millicores, limits.memory_limits_mib, limits.pods) == (1000 - 150, 1024 - 192, 7)
     assert (limits.cpu_limits_millicores, limits.memory_requests_mib) == (None, None)
