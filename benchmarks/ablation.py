@@ -155,7 +155,7 @@ def stages(setting: Setting) -> dict[str, Stage]:
         "hpa_50": Stage(setting.present, lambda _: Hpa(target=0.5)),
         "greedy": Stage(usual.network(greedy), held()),
         "optuna": Stage(usual.network(whole), held(), used=not np.array_equal(greedy, whole)),
-        "rl_static": Stage(calm, held(), used=tuned.result.kept),
+        "rl_static": Stage(calm, held(), used=not np.array_equal(whole, tuned.point)),
         "fixed": operated(setting, calm, issues=False, told=False, learnt=False),
         "rl": operated(setting, calm, issues=False, told=False),
         "issues_held": Stage(ready, held()),
