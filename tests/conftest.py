@@ -12,7 +12,8 @@ from chaosprsa.lab.shop import shop
 
 TESTS = Path(__file__).parent
 ON_THE_LAB = ("rollout/test_rollout_on_the_lab.py", "cluster_room", "test_trial.py")  # they ask for `lab` below
-WAITING = (*ON_THE_LAB, "history/lab", "rehearsal/test_loadtest.py", "lab/running", "cli", "lab")
+LONG = ("rehearsal/test_on_the_lab.py", "test_demo.py")  # minutes each: last, one would leave a worker alone
+WAITING = (*ON_THE_LAB, *LONG, "history/lab", "rehearsal/test_loadtest.py", "lab/running", "cli", "lab")
 FOLDERS = {"browser": ("browser/",), "cluster": ("cluster_room/", "contract/")}  # collecting the others takes longer
 
 # Two workers, and whatever else runs, share the machine: an example's wall time says nothing about the code.
