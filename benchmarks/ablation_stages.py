@@ -94,7 +94,7 @@ class Search:
     """The allocation engine's search on the twin that is given, with or without drawn issues in its objective.
 
     Cheaper than the engine: three worlds an issue instead of nine, and the search's steps of 6 s to the end. No limit
-    is too low for a small service's own work at the peak: greedy's sketch goes below it, and the way back takes minutes.
+    is too low for a small service's own work at the peak: greedy's sketch goes below it, the way back takes minutes.
     """
 
     def __init__(self, setting: Setting, issues: Sequence[SimulatedIssue]) -> None:
