@@ -10,7 +10,7 @@ from chaosprsa.autoscalers.percentile import PercentileRule
 from chaosprsa.autoscalers.play import Played, play, system_of
 from chaosprsa.autoscalers.predictive import PredictiveHpa
 from chaosprsa.autoscalers.static import StaticPeak
-from chaosprsa.autoscalers.tuning import Scored, cheapest, tightest
+from chaosprsa.autoscalers.tuning import Scored, cheapest, fitting, tightest
 from chaosprsa.autoscalers.vpa import Vpa
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Vpa",
     "cheapest",
     "clairvoyant",
+    "fitting",
     "play",
     "system_of",
     "tightest",

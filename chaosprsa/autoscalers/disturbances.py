@@ -57,17 +57,20 @@ class Disturbances:
         return np.ceil(replicas * (1.0 - self.lost) - 1e-9).astype(np.int64)
 
     def capacity(self, times_s: Floats, step_s: float, start_s: float) -> Floats:
-        """The least that is left of pods' CPU in steps that begin at these times, shape (steps, services).
-
-        A killed pod is missing for its start delay.
-        """
-        left = np.ones((len(times_s), len(self._services)))
+        """The least that is left of pods' CPU in steps that begin at these times, shape (steps, services)."""
+        left = 1.0 - self.killed(times_s, step_s, start_s)
         for at in range(len(self._issues)):
             on = (times_s + step_s > self._begun[at]) & (times_s < self._ended[at])
-            gone = (times_s + step_s > self._begun[at]) & (times_s < self._begun[at] + start_s)
             left *= np.where(on[:, None], self._full.cpu_left[at] * (1.0 - self._full.lost[at]), 1.0)
-            left *= np.where(gone[:, None], 1.0 - self._full.killed[at], 1.0)
         return left
+
+    def killed(self, times_s: Floats, step_s: float, start_s: float) -> Floats:
+        """Likewise the share of pods that were killed: each is missing for its start delay."""
+        alive = np.ones((len(times_s), len(self._services)))
+        for at in range(len(self._issues)):
+            gone = (times_s + step_s > self._begun[at]) & (times_s < self._begun[at] + start_s)
+            alive *= np.where(gone[:, None], 1.0 - self._full.killed[at], 1.0)
+        return 1.0 - alive
 
     def _strike(self, simulation: Simulation, shares: Floats, replicas: Ints, *, comes_back: bool) -> None:
         for at in np.flatnonzero(shares > 0).tolist():

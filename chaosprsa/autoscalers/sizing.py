@@ -8,6 +8,7 @@ shorten the far tail most for their cores: a path of mixes, each nearly the chea
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from chaosprsa.autoscalers.contract import Floats, Ints
@@ -16,6 +17,7 @@ from chaosprsa.twin.exact.network import Network
 FULLEST = 0.98  # of a service's cores: more is no steady state
 MOST_HEADROOM = 2.5
 FAR = 3.0  # standard deviations: what counts as the far tail
+KILLED_AMONG = 4  # pods, at least, where a share of them is killed: of one alone nothing is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +74,29 @@ def sizes(network: Network, load_per_s: Floats, slo_s: float, capacity: Floats, 
 
 
 def sizes_in_place(
-    network: Network, load_per_s: Floats, slo_s: float, capacity: Floats, mixes: int, resized: tuple[float, float]
+    network: Network,
+    load_per_s: Floats,
+    slo_s: float,
+    capacity: Floats,
+    mixes: int,
+    resized: tuple[float, float],
+    killed: npt.ArrayLike = 0.0,
 ) -> Sizes:
     """Likewise where limits move in place, within these shares of the deployed ones: few pods, as large as needed.
 
-    Along the path every service has the same headroom over its work.
+    Along the path every service has the same headroom over its work. killed: share of pods, shape (loads, services),
+    that `capacity` leaves out; where any are, pods are small and at least `KILLED_AMONG`, so that not all die.
     """
     visits, (least, most) = visits_of(network), resized
     demand = np.array([service.demand_s for service in network.services])
     cores = np.array([service.cores for service in network.services])
     work = load_per_s[:, None] * visits * demand / np.maximum(capacity, 0.05)
+    struck = np.broadcast_to(np.asarray(killed) > 0, work.shape)
+    largest, fewest = cores * np.where(struck, least, most), np.where(struck, KILLED_AMONG, 1)
     headrooms = np.geomspace(1 / FULLEST, MOST_HEADROOM, mixes + 1)
     pods, limits, late = [], [], []
     for headroom in headrooms:
-        pods.append(np.maximum(np.ceil(work * headroom / (cores * most) - 1e-9), 1).astype(np.int64))
+        pods.append(np.maximum(np.ceil(work * headroom / largest - 1e-9), fewest).astype(np.int64))
         limits.append(np.clip(work * headroom / pods[-1], cores * least, cores * most))
         late.append(_late(pods[-1], work, demand, limits[-1], visits, slo_s))
     every, of_pods = np.array(pods), np.array(limits)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chaosprsa.autoscalers.contract import Autoscaler
+from chaosprsa.autoscalers.families import Family
 
 LIMIT = 0.01  # share of requests
 
@@ -39,6 +40,27 @@ def tightest(
             if high < 0:
                 return tried
     return found or score(make(values[0]))
+
+
+def fitting(
+    rows: Family, score: Score, by_luck: Callable[[Scored], Sequence[float]], limit: float = LIMIT, aim: float = LIMIT
+) -> Scored:
+    """The cheapest of all rows, by what settings can do about violations.
+
+    What a row's safest settings miss, no settings of it would save, so it is to buy no cores: at most `aim` may be
+    missed beyond it, and `limit` in all. Where no row keeps the limit, what the least late miss with other arrivals,
+    `by_luck`, is as good as what they miss with these: the cheapest that misses no more.
+    """
+    safest = [score(make(values[0])) for make, values in rows]
+    least = min(safest, key=lambda one: one.violations)
+    if least.violations > limit:
+        limit = aim = max(least.violations, *by_luck(least))
+    tight = [
+        (tightest(make, values, score, allowed), allowed)
+        for (make, values), first in zip(rows, safest, strict=True)
+        for allowed in [min(limit, first.violations + aim)]
+    ]
+    return min((one for one, allowed in tight if one.violations <= allowed), key=lambda one: one.cores, default=least)
 
 
 def cheapest(scored: Iterable[Scored], limit: float = LIMIT) -> Scored:

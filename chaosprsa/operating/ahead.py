@@ -8,7 +8,7 @@ import numpy as np
 from chaosprsa.autoscalers.contract import AS_DEPLOYED, STEP_S, Decision, Floats, Ints, Reading, System
 from chaosprsa.autoscalers.hpa import Hpa
 from chaosprsa.operating.fitted_q import Fixed, Learned
-from chaosprsa.operating.orders import ordered
+from chaosprsa.operating.orders import LEAST_RESERVE, ordered
 from chaosprsa.operating.watch import Look, Watch
 from chaosprsa.operating.world import MOST_ANNOUNCED, announcement
 from chaosprsa.twin.course import effects_of
@@ -19,7 +19,8 @@ from chaosprsa.types import SimulatedIssue
 class Ahead:
     """policy: learnt headroom. announced: predicted issues, by their probability; unsure_s: how far they may be off in
     time. reactive: the rule to fall back to. period_s: between decisions. resized: shares of a pod's deployed CPU limit
-    that it may be resized to in place; pods then need a metrics pipeline of that period.
+    that it may be resized to in place; pods then need a metrics pipeline of that period. reserve: what pods that are
+    resized carry at their largest limits, over what is needed.
 
     A reading with numbers missing changes nothing. One unlike all that was learnt from is the reactive rule's, which
     counts pods; their limits are then no lower than deployed.
@@ -31,6 +32,7 @@ class Ahead:
     reactive: Hpa = field(default_factory=Hpa)
     period_s: float = STEP_S
     resized: tuple[float, float] = AS_DEPLOYED
+    reserve: float = LEAST_RESERVE
     name: str = "ahead"
 
     def begin(self, system: System) -> "AheadController":
@@ -42,7 +44,7 @@ class AheadController:
     """One run. reacted, held: steps in which the reactive rule decided, or numbers were missing."""
 
     def __init__(self, settings: Ahead, system: System) -> None:
-        self._policy, self._system = settings.policy, system
+        self._policy, self._system, self._reserve = settings.policy, system, settings.reserve
         self._watch = Watch(system, 1)
         self._reactive = settings.reactive.begin(system)
         self._last = Decision(replicas=system.replicas, cores=system.cores)
@@ -65,7 +67,8 @@ class AheadController:
 
     def _ordered(self, features: Floats, reading: Reading) -> Decision:
         pods, ready = (np.asarray(each, dtype=np.float64)[None] for each in (self._last.replicas, reading.ready))
-        found = ordered(self._system, self._watch.needs, self._policy.headroom(features), pods, ready)
+        headroom = self._policy.headroom(features)
+        found = ordered(self._system, self._watch.needs, headroom, pods, ready, self._reserve)
         return Decision(replicas=found.pods[0].astype(np.int64), cores=np.array(found.cores[0]))
 
     def _left_to(self, reaction: Decision) -> Decision:
