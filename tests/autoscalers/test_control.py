@@ -1,6 +1,7 @@
 """Rules that count pods: the percentile rule, MPC, the fixed peak, the clairvoyant bound, and tuning."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from chaosprsa.autoscalers import (
     System,
     cheapest,
     clairvoyant,
+    fitting,
     play,
     tightest,
 )
@@ -136,6 +138,25 @@ def test_the_bound_keeps_the_limit_and_is_cheaper_than_a_fixed_utilisation_that_
     assert bound.core_hours <= min(one.core_hours for one in plans if one.violation_share <= 0.01)
 
 
+def test_the_bound_is_never_dearer_than_what_a_policy_did_within_the_limit():
+    load = 200 + 100 * np.sin(np.arange(240) / 40)
+    bound = clairvoyant(shop(6), load, seed=3)
+    lucky, late = (replace(bound, policy=name, core_hours=bound.core_hours / 2) for name in ("lucky", "late"))
+    late = replace(late, violation_share=0.02)
+    assert clairvoyant(shop(6), load, seed=3, done=[late]).policy == "bound"
+    assert clairvoyant(shop(6), load, seed=3, done=[late, lucky]).policy == "lucky"
+
+
+def test_where_pods_are_killed_the_bound_has_small_ones_that_not_all_of_them_die():
+    load, left, killed = np.full(2, 120.0), np.array([[1.0, 1.0], [0.6, 1.0]]), np.array([[0.0, 0.0], [0.4, 0.0]])
+    found = sizes_in_place(shop(), load, 1.0, left, 30, (0.5, 2.0), killed)
+    plain = sizes_in_place(shop(), load, 1.0, left, 30, (0.5, 2.0))
+    assert np.array_equal(found.pods[:, 0], plain.pods[:, 0])
+    assert (found.pods[:, 1, 0] >= 4).all()
+    assert (found.pods[:, 1, 0] > plain.pods[:, 1, 0]).all()
+    assert np.array_equal(found.pods[:, 1, 1], plain.pods[:, 1, 1])
+
+
 def test_limits_in_place_carry_what_pods_would_with_fewer_cores_and_keep_within_their_shares():
     load, left = np.array([40.0, 120.0, 300.0]), np.ones((3, 2))
     found = sizes_in_place(shop(), load, 1.0, left, 30, (0.5, 2.0))
@@ -175,3 +196,44 @@ def test_the_cheapest_is_within_the_limit_or_misses_it_least():
     a, b, c = (Scored(Hpa(), cores, late) for cores, late in ((5, 0.001), (4, 0.009), (3, 0.02)))
     assert cheapest([a, b, c]) is b
     assert cheapest([c, Scored(Hpa(), 1, 0.5)]) is c
+
+
+def row_of(late, cores=(9.0, 8.0, 7.0, 6.0)):
+    """A row of settings and its score: values are places in it."""
+    of = dict(zip((0.3, 0.5, 0.7, 0.9), zip(cores, late, strict=True), strict=True))
+    row = (lambda target: Hpa(target=target), tuple(of))
+    return row, of
+
+
+def fitted(*rows, luck=(), **given):
+    """The target chosen, of rows whose n-th has names beginning with n."""
+    known = {}
+
+    def named(at, make):
+        return lambda value: replace(make(value), name=f"{at} {value}")
+
+    family = []
+    for at, ((make, values), of) in enumerate(rows):
+        family.append((named(at, make), values))
+        known |= {f"{at} {value}": each for value, each in of.items()}
+    found = fitting(family, lambda policy: Scored(policy, *known[policy.name]), lambda _: luck, **given)
+    return found.policy.name
+
+
+def test_what_the_safest_settings_miss_buys_no_cores_and_what_others_miss_beyond_it_is_at_most_the_aim():
+    assert fitted(row_of((0.0, 0.002, 0.006, 0.02)), aim=0.005) == "0 0.5"
+    assert fitted(row_of((0.002, 0.004, 0.0065, 0.02)), aim=0.005) == "0 0.7"
+    assert fitted(row_of((0.0088, 0.0092, 0.0103, 0.0117)), aim=0.005) == "0 0.5"  # the limit holds for all of it
+    assert fitted(row_of((0.0, 0.002, 0.006, 0.02))) == "0 0.7"  # no aim: the limit alone
+
+
+def test_where_nothing_keeps_the_limit_the_cheapest_is_taken_that_misses_no_more_than_the_least_late_by_luck():
+    row = row_of((0.030, 0.031, 0.036, 0.06))
+    assert fitted(row, luck=[0.029, 0.037], aim=0.005) == "0 0.7"
+    assert fitted(row, luck=[0.028, 0.029], aim=0.005) == "0 0.3"
+
+
+def test_the_cheapest_of_rows_is_taken_and_a_row_that_misses_the_limit_by_itself_is_not():
+    misses, keeps = row_of((0.02, 0.03, 0.04, 0.05), (1.0, 1.0, 1.0, 1.0)), row_of((0.0, 0.002, 0.006, 0.02))
+    dear = row_of((0.0, 0.0, 0.0, 0.0), (20.0, 19.0, 18.0, 17.0))
+    assert fitted(misses, dear, keeps, aim=0.005) == "2 0.5"

@@ -5,8 +5,9 @@ import pytest
 
 from chaosprsa.autoscalers import Reading, System
 from chaosprsa.errors import ChaosPrsaError
-from chaosprsa.operating import Ahead, Fixed
-from chaosprsa.operating.orders import Needs, ordered
+from chaosprsa.operating import Ahead, Fixed, Lessons
+from chaosprsa.operating.orders import LEAST_RESERVE, Needs, ordered
+from chaosprsa.operating.rows import HEADROOMS, rows_of, steepest
 
 HALF_TO_DOUBLE = (0.5, 2.0)
 
@@ -18,9 +19,9 @@ def system(resized=(1.0, 1.0), most=40):
     )  # fmt: skip
 
 
-def orders(soon, following, pods, ready, headroom=1.0, **given):
+def orders(soon, following, pods, ready, headroom=1.0, reserve=LEAST_RESERVE, **given):
     rows = [np.array([each], dtype=float) for each in (soon, following, pods, ready)]
-    found = ordered(system(**given), Needs(rows[0], rows[1]), np.array([headroom]), rows[2], rows[3])
+    found = ordered(system(**given), Needs(rows[0], rows[1]), np.array([headroom]), rows[2], rows[3], reserve)
     return found.pods[0].tolist(), found.cores[0].tolist()
 
 
@@ -47,6 +48,34 @@ def test_limits_stay_within_their_shares_and_pods_within_what_there_can_be():
     pods, cores = orders((90.0, 0.01), (90.0, 0.01), (3, 1), (3, 1), resized=HALF_TO_DOUBLE, most=10)
     assert pods == [10, 1]
     assert cores == pytest.approx([2.0, 0.25])
+
+
+def test_a_reserve_has_more_and_smaller_pods_for_the_same_cores_so_that_limits_can_carry_twice_as_much():
+    none, cores = orders((6.0, 1.0), (6.0, 1.0), (1, 2), (9, 2), resized=HALF_TO_DOUBLE)
+    kept, smaller = orders((6.0, 1.0), (6.0, 1.0), (1, 2), (9, 2), reserve=2.0, resized=HALF_TO_DOUBLE)
+    assert (none[0], kept[0]) == (5, 6)
+    assert none[0] * cores[0] == pytest.approx(kept[0] * smaller[0])
+    stays, _ = orders((3.6, 1.0), (3.6, 1.0), (6, 2), (6, 2), reserve=2.0, resized=HALF_TO_DOUBLE)
+    assert stays[0] == 6
+
+
+def test_the_steepest_rise_is_what_the_load_was_multiplied_by_while_pods_start():
+    load = np.array([100.0] * 20 + [150.0, 200.0, 300.0] + [300.0] * 20)
+    assert steepest(load, 1) == pytest.approx(1.5)
+    assert steepest(load, 3) == pytest.approx(3.0)
+    assert steepest(load[::-1], 3) == 1.0
+    assert steepest(np.array([0.0] * 50 + [100.0] * 50), 3) == pytest.approx(20.0)  # from a tenth of the mean
+    assert steepest(load, 90) == 1.0
+
+
+@pytest.mark.parametrize(("last", "reserves"), [(110.0, {LEAST_RESERVE}), (260.0, {2.6 / 2.0, 2.6 / 1.4, 2.0})])
+def test_pods_carry_the_steepest_rise_of_the_past_but_are_not_smaller_than_deployed(last, reserves):
+    load = np.array([100.0] * 20 + [last] * 20)
+    lessons = Lessons(twin=None, system=system(HALF_TO_DOUBLE), load_per_s=load)  # nothing is learnt
+    ((make, values),) = rows_of(lessons, 1, learnt=False)
+    assert tuple(values) == HEADROOMS
+    found = {make(value).reserve for value in (2.0, 1.4, 1.2, 1.05)}
+    assert sorted(found) == pytest.approx(sorted(reserves))
 
 
 def test_shares_that_leave_out_the_deployed_limit_are_refused():
