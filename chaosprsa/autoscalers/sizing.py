@@ -85,14 +85,14 @@ def sizes_in_place(
     """Likewise where limits move in place, within these shares of the deployed ones: few pods, as large as needed.
 
     Along the path every service has the same headroom over its work. killed: share of pods, shape (loads, services),
-    that `capacity` leaves out; where any are, pods are small and at least `KILLED_AMONG`, so that not all die.
+    that `capacity` leaves out; where any are, pods are as large as deployed and at least `KILLED_AMONG`, lest all die.
     """
     visits, (least, most) = visits_of(network), resized
     demand = np.array([service.demand_s for service in network.services])
     cores = np.array([service.cores for service in network.services])
     work = load_per_s[:, None] * visits * demand / np.maximum(capacity, 0.05)
     struck = np.broadcast_to(np.asarray(killed) > 0, work.shape)
-    largest, fewest = cores * np.where(struck, least, most), np.where(struck, KILLED_AMONG, 1)
+    largest, fewest = cores * np.where(struck, 1.0, most), np.where(struck, KILLED_AMONG, 1)
     headrooms = np.geomspace(1 / FULLEST, MOST_HEADROOM, mixes + 1)
     pods, limits, late = [], [], []
     for headroom in headrooms:

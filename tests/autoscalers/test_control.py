@@ -147,7 +147,7 @@ def test_the_bound_is_never_dearer_than_what_a_policy_did_within_the_limit():
     assert clairvoyant(shop(6), load, seed=3, done=[late, lucky]).policy == "lucky"
 
 
-def test_where_pods_are_killed_the_bound_has_small_ones_that_not_all_of_them_die():
+def test_where_pods_are_killed_the_bound_has_more_of_them_so_that_not_all_die():
     load, left, killed = np.full(2, 120.0), np.array([[1.0, 1.0], [0.6, 1.0]]), np.array([[0.0, 0.0], [0.4, 0.0]])
     found = sizes_in_place(shop(), load, 1.0, left, 30, (0.5, 2.0), killed)
     plain = sizes_in_place(shop(), load, 1.0, left, 30, (0.5, 2.0))
