@@ -5,8 +5,9 @@ row at 70 %, turn and turn about; a customer is one that went through all three.
 with chances, one after the other and side by side, 23 pods of two cores at 70 % where it is fullest), with an even
 share of the CPU limit and with CFS quotas; a request there is a user's, visits are the jobs that services did for all
 of them (about five each). A single pod of one core shows what quotas cost that do run out. Fluid: steps of 15 s of
-1,000 environments, one thread and two. A rate is by the processor time of this process (wall time beside it), the
-median of the repeats, so that what else the machine does counts for nobody.
+1,000 environments, one thread and two, steady and with an overload that begins after a tenth of the course, lasts as
+long at twice the load that fits, and drains until the end. A rate is by the processor time of this process (wall time
+beside it), the median of the repeats, so that what else the machine does counts for nobody.
 
 python benchmarks/twin_speed.py --repeats 7 --json benchmarks/results/twin_speed.json
 """
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -125,19 +126,17 @@ def rates_of(count: int, runs: list[tuple[float, float, float]]) -> dict[str, fl
 
 def fluid_rates(repeats: int) -> dict[str, dict[str, float]]:
     """Environment steps a second: chains of services, the environments on one thread or halved on two."""
-    found = {}
-    for services in (3, 5, 20):
-        for threads in (1, 2):
-            runs = [fluid_run(services, threads) for _ in range(repeats + 1)][1:]
-            steps = ENVIRONMENTS * STEPS
-            found[f"fluid_{services}_services_{threads}_threads"] = {
-                "per_cpu_s": float(np.median([steps / cpu for cpu, _ in runs])),
-                "per_wall_s": float(np.median([steps / wall for _, wall in runs])),
-            }
+    found, steps = {}, ENVIRONMENTS * STEPS
+    for services, threads, overload in product((3, 5, 20), (1, 2), (False, True)):
+        runs = [fluid_run(services, threads, overload) for _ in range(repeats + 1)][1:]
+        found[f"fluid_{services}_services_{threads}_threads{'_overload' if overload else ''}"] = {
+            "per_cpu_s": float(np.median([steps / cpu for cpu, _ in runs])),
+            "per_wall_s": float(np.median([steps / wall for _, wall in runs])),
+        }
     return found
 
 
-def fluid_run(services: int, threads: int) -> tuple[float, float]:
+def fluid_run(services: int, threads: int, overload: bool) -> tuple[float, float]:
     """(processor seconds, wall seconds) of all steps of all environments."""
     names = tuple(f"s{at}" for at in range(services))
     chain = Topology(services=names, entry=names[0], edges=tuple(Edge(caller=a, callee=b) for a, b in pairwise(names)))
@@ -150,7 +149,7 @@ def fluid_run(services: int, threads: int) -> tuple[float, float]:
         parameters = Parameters(*(np.broadcast_to(getattr(twin.nominal, n), shape) for n in Parameters.__slots__))
         course = Course(
             np.full((STEPS, len(load)), STEP_S),
-            np.broadcast_to(load, (STEPS, len(load))),
+            overloaded(load) if overload else np.broadcast_to(load, (STEPS, len(load))),
             np.full(STEPS, Part.BEFORE),
         )
         simulate(twin, capacity, parameters, quiet(*shape), course)
@@ -160,6 +159,14 @@ def fluid_run(services: int, threads: int) -> tuple[float, float]:
         cpu, wall = time.process_time(), time.perf_counter()
         list(pool.map(play, loads))
         return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def overloaded(load: Any) -> Any:
+    """Shape (STEPS, environments); pods do 200 requests a second: twice that comes, then a quarter or more is spare."""
+    course = np.tile(load, (STEPS, 1))
+    course[STEPS // 10 : STEPS // 5] = 400.0
+    course[STEPS // 5 :] = np.minimum(load, 150.0)
+    return course
 
 
 if __name__ == "__main__":

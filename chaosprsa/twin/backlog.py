@@ -85,7 +85,8 @@ class Backlogs:
         kernel.followed(step_s[rows], flow[rows], moved, self._visits, self._calls, *self._state, ages, older)
         lasting = np.where(ages > 2.0 * step_s[rows, None], older, 0.0).max(axis=1)
         kept = begun[rows] | (lasting > _GONE)
-        self._rows, self._state = rows[kept], tuple(part[kept] for part in self._state)
+        if not kept.all():  # else nothing is copied
+            self._rows, self._state = rows[kept], tuple(part[kept] for part in self._state)
         return Waited.within(rows, ages, older, self._timeout_s)
 
     def _of(self, part: Floats) -> Floats:

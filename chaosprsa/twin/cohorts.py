@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from chaosprsa.compiled import compiled
+from chaosprsa.compiled import compiled, inner
 from chaosprsa.twin.ages import REPLACED, SOON, TIMES_USUAL
 
 Floats = NDArray[np.float64]
@@ -85,7 +85,7 @@ def followed(
         now_s[row] += step_s[row]
 
 
-@compiled
+@inner
 def _thinned(births_s: Floats, shares: Floats, count: int) -> int:
     """Room for a step's cohorts: in the older half every other is joined to the next. Returns how many are left."""
     while count + PARTS > COHORTS:
@@ -101,7 +101,7 @@ def _thinned(births_s: Floats, shares: Floats, count: int) -> int:
     return count
 
 
-@compiled
+@inner
 def _ages(ages_s: Floats, births_s: Floats, count: int, end_s: float, tail_s: float) -> None:
     """Where the law of ages is told: at the cohorts' ages at the end of the step, and a few within the youngest."""
     ages_s[0] = 0.0
@@ -113,7 +113,7 @@ def _ages(ages_s: Floats, births_s: Floats, count: int, end_s: float, tail_s: fl
         ages_s[at] = ages_s[FINER + count] + tail_s
 
 
-@compiled
+@inner
 def _near(moved: Floats, level: Floats, deviations: Floats) -> bool:
     """Whether a backlog may be gone within the step by chance."""
     for j in range(level.size):
@@ -124,7 +124,7 @@ def _near(moved: Floats, level: Floats, deviations: Floats) -> bool:
     return False
 
 
-@compiled
+@inner
 def _part(levels: Floats, shares: Floats, deviations: Floats) -> None:
     """Nodes go their own ways from where the middle one is."""
     whole = _whole(deviations)
@@ -137,13 +137,13 @@ def _part(levels: Floats, shares: Floats, deviations: Floats) -> None:
                     shares[node, j, k] = shares[MIDDLE, j, k]
 
 
-@compiled
+@inner
 def _free(deviation: float, came: float, drain: float) -> float:
     """The deviation of a level that nothing holds back: arrivals and departures are Poisson."""
     return math.sqrt(deviation * deviation + came + drain)
 
 
-@compiled
+@inner
 def _whole(deviations: Floats) -> float:
     """The deviation of the sum of all levels; where it is one off, each is its own over this off, on average."""
     found = 1e-12
@@ -152,7 +152,7 @@ def _whole(deviations: Floats) -> float:
     return math.sqrt(found)
 
 
-@compiled
+@inner
 def _deviate(deviations: Floats, highest: Floats, moved: Floats) -> None:
     """Deviations after the step."""
     for j in range(deviations.size):
@@ -163,7 +163,7 @@ def _deviate(deviations: Floats, highest: Floats, moved: Floats) -> None:
             deviations[j] = _free(deviations[j], came, drain)
 
 
-@compiled
+@inner
 def _paths(
     path: Floats, levels: Floats, moved: Floats, deviations: Floats, calls: Floats, node: float, step_s: float
 ) -> float:
@@ -198,7 +198,7 @@ def _paths(
     return latest
 
 
-@compiled
+@inner
 def _lived(
     shares: Floats, births_s: Floats, first: int, now_s: float, latest: float, path: Floats, moved: Floats,
     flow: float, visits: Floats, step_s: float, weight: float, tail_s: float, ages_s: Floats, older: Floats,
@@ -218,7 +218,7 @@ def _lived(
     return total
 
 
-@compiled
+@inner
 def _answered(
     shares: Floats, births_s: Floats, count: int, born: bool, now_s: float, x: float, y: float, path: Floats,
     moved: Floats, flow: float, visits: Floats, step_s: float, weight: float, tail_s: float, ages_s: Floats,
@@ -248,7 +248,7 @@ def _answered(
     return weight
 
 
-@compiled
+@inner
 def _relaxed(shares: Floats, begin: Floats, end: Floats, turnover: float, by: float) -> None:
     """Sets a service's shares at the end. begin, end: of those that arrive, then of those that go on.
 
@@ -262,7 +262,7 @@ def _relaxed(shares: Floats, begin: Floats, end: Floats, turnover: float, by: fl
         end[k] += by * (shares[k] - end[k])
 
 
-@compiled
+@inner
 def _add(
     older: Floats, ages_s: Floats, births_s: Floats, time_s: float, shares: Floats, fresh: float, tail_s: float,
     weight: float,
