@@ -1,6 +1,8 @@
 """What only a real kubelet does. Needs CHAOSPRSA_CLUSTER=1 and KUBECONFIG."""
 
 import os
+import statistics
+import time
 from dataclasses import replace
 
 import pytest
@@ -59,3 +61,20 @@ def test_a_cpu_squeeze_is_in_force_in_the_container_itself(cluster, new_namespac
     (status,) = pod["status"]["containerStatuses"]
     assert status["resources"]["limits"]["cpu"] == "50m"
     assert status["restartCount"] == 0
+
+
+OPERATED_EVERY_S = 5.0  # the shortest step of the policies that resize in place (benchmarks/allocation.py)
+
+
+def test_a_limit_that_moves_in_place_is_in_force_within_a_policys_step(cluster, new_namespace, samples):
+    """The benchmarks assume it. Asked, set by the runtime and told by the status, up and down in turn."""
+    busy = samples.deployment("basket", 1, command=["sh", "-c", "while true; do :; done"])
+    shadow = cluster.shadow(new_namespace("shop", [busy]))
+    shadow.wait_ready(60)
+    took_s = []
+    for limit in (300, 100) * 4:
+        began = time.monotonic()
+        change = shadow.resize("basket", replace(memory(32, 64), cpu_limit_millicores=limit), timeout_s=60)
+        took_s.append(time.monotonic() - began)
+        assert change.in_place
+    assert statistics.median(took_s) < OPERATED_EVERY_S, took_s
