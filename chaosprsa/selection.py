@@ -42,7 +42,7 @@ class Coverage:
         if not self.uncovered:
             return f"{told}; nothing stays uncovered"
         more = f" and {len(self.uncovered) - MOST_NAMED} more" if len(self.uncovered) > MOST_NAMED else ""
-        return f"{told}; uncovered: {', '.join(self.uncovered[:MOST_NAMED])}{more}"
+        return f"{told}; uncovered, with that product: {', '.join(self.uncovered[:MOST_NAMED])}{more}"
 
 
 def impact_of(issue: SimulatedIssue) -> float:

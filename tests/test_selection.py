@@ -121,6 +121,7 @@ def test_what_stays_uncovered_is_named_the_heaviest_first():
     assert found.uncovered[0].startswith("fault cpu-squeeze")
     assert "replica-loss on db" in " ".join(found.uncovered)
     assert "1 of 3 issues" in found.in_words()
+    assert "by probability x impact; uncovered, with that product: fault cpu-squeeze (" in found.in_words()
 
 
 def test_coverage_plays_what_can_be_mended_first_and_different_faults_before_one_fault_twice():

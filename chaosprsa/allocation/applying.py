@@ -32,15 +32,20 @@ class Change:
 
     @property
     def target(self) -> dict[str, str]:
-        """What Kustomize needs to be told where the patch doesn't say it."""
-        group, version = self.api_version.split("/")
-        return {"group": group, "version": version, "kind": self.kind, "name": self.name}
+        """By what Kustomize finds it."""
+        return target_of(self.api_version, self.kind, self.name)
 
     @property
     def patch(self) -> Any:
         """As Kustomize takes it: a merge, or a JSON patch's operations."""
         named = {"apiVersion": self.api_version, "kind": self.kind, "metadata": {"name": self.name}, **self.merge}
         return list(self.operations) or named
+
+
+def target_of(api_version: str, kind: str, name: str) -> dict[str, str]:
+    """An object as a target of Kustomize, in whatever namespace; the core group has no name. Names are patterns."""
+    group, _, version = api_version.rpartition("/")
+    return {**({"group": group} if group else {}), "version": version, "kind": kind, "name": name.replace(".", r"\.")}
 
 
 def changes(answer: Recommendation, workloads: Sequence[Workload], declared: Declared) -> tuple[Change, ...]:

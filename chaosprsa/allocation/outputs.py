@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from chaosprsa.allocation.applying import Change, changes
+from chaosprsa.allocation.applying import Change, changes, target_of
 from chaosprsa.manifests import Workload, find_workload, resources_json
 from chaosprsa.types import Declared, Recommendation, ServiceAllocation
 
@@ -61,7 +61,8 @@ def outputs(answer: Recommendation, workloads: Sequence[Workload], declared: Dec
         + "".join(f"# not here, see kubectl/: {change.words}\n" for change in further if not change.kustomized)
         + _yaml(_component(moves, further)),
         "helm": head
-        + "# helm upgrade --reuse-values -f this file; a chart a service, keys as helm create writes them\n"
+        + "# helm upgrade --reuse-values -f this file, for a chart with a subchart of each service's name, keys as\n"
+        "# helm create writes them; where a service has a release of its own, give that what stands below its name\n"
         + "".join(f"# not here, see kustomize/ or kubectl/: {change.words}\n" for change in further)
         + _yaml({move.after.service: _values(move) for move in moves}),
         "kubectl": "#!/bin/sh\nset -eu\n"
@@ -73,12 +74,16 @@ def outputs(answer: Recommendation, workloads: Sequence[Workload], declared: Dec
 def about_autoscalers(answer: Recommendation, workloads: Sequence[Workload]) -> tuple[str, ...]:
     """What a change of replicas means where an autoscaler owns them, in words."""
     return tuple(
-        f"{move.after.service}: HorizontalPodAutoscaler {move.workload.hpa} owns its replicas, so its floor moves from "
-        f"{move.workload.floor} to {bounds['minReplicas']}, its ceiling from {move.workload.ceiling} to "
-        f"{bounds['maxReplicas']}"
+        f"{move.after.service}: HorizontalPodAutoscaler {move.workload.hpa} owns its replicas, so its floor "
+        f"{_moved(move.workload.floor, bounds['minReplicas'])}, its ceiling "
+        f"{_moved(move.workload.ceiling, bounds['maxReplicas'])}, and it chooses between them"
         for move in _moves(answer, workloads)
         if (bounds := move.bounds) is not None and move.before.replicas != move.after.replicas
     )
+
+
+def _moved(before: int, after: int) -> str:
+    return f"stays at {after}" if before == after else f"moves from {before} to {after}"
 
 
 def _moves(answer: Recommendation, workloads: Sequence[Workload]) -> list[_Move]:
@@ -101,12 +106,20 @@ def _yaml(values: Any) -> str:
 
 
 def _component(moves: Sequence[_Move], further: Sequence[Change]) -> dict[str, Any]:
-    patches: list[dict[str, Any]] = [{"patch": _yaml(patch)} for move in moves for patch in _patches(move)]
-    for change in further:
-        if change.kustomized:
-            target = {"target": change.target} if change.operations else {}
-            patches.append({**target, "patch": _yaml(change.patch)})
+    patches = [_aimed(_named(patch), _yaml(patch)) for move in moves for patch in _patches(move)]
+    patches += [_aimed(change.target, _yaml(change.patch)) for change in further if change.kustomized]
     return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "patches": patches}
+
+
+def _aimed(target: dict[str, str], patch: str) -> dict[str, Any]:
+    """A patch that is found by kind and name alone: without a target Kustomize also compares the namespace, which some
+    bases write into each object and others leave to the overlay.
+    """
+    return {"target": target, "patch": patch}
+
+
+def _named(patch: dict[str, Any]) -> dict[str, str]:
+    return target_of(patch["apiVersion"], patch["kind"], patch["metadata"]["name"])
 
 
 def _patches(move: _Move) -> Iterator[dict[str, Any]]:

@@ -27,12 +27,16 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
         )
     change = answer.cost_recommended_month - answer.cost_now_month
     share = change / answer.cost_now_month if answer.cost_now_month else 0.0
+    declared = answer.cost_recommended_month - sum(to.cost_month(prices) for to in answer.recommended.services)
+    beside = f"; {declared:.2f} of it for what is declared (bandwidth, volumes)" if abs(declared) >= 0.005 else ""
     survived = [survival for survival in answer.survivals if survival.recommended]
     already = [survival for survival in answer.survivals if survival.now]
     lines = [
         table(("service", "now", "recommended", "may be", f"{answer.currency} a month", "change"), rows),
         "",
-        f"cost      {answer.cost_recommended_month:.2f} {answer.currency} a month, {change:+.2f} ({share:+.0%})",
+        "pods x CPU limit and memory limit of each; the price is of what they request",
+        f"cost      {answer.cost_recommended_month:.2f} {answer.currency} a month, {change:+.2f} ({share:+.0%})"
+        + beside,
         *(
             f"by hand   {one.target} {one.field.value} {one.from_} -> {one.to}"
             for one in answer.directives
@@ -56,7 +60,8 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
 def rungs(climbed: Sequence[Rung]) -> Iterator[str]:
     """A line each: what was looked at there, and how far it was from the rung below."""
     for rung in climbed:
-        looked = f"{rung.candidates} candidates, {rung.plays} plays, {rung.seconds / 3600:.1f} h of the system's time"
+        candidates = "1 candidate" if rung.candidates == 1 else f"{rung.candidates} candidates"
+        looked = f"{candidates}, {rung.plays} plays, {rung.seconds / 3600:.1f} h of the system's time"
         apart = "" if rung.difference is None else f"; uses x{rung.difference:.2f} of what the rung below said"
         least = "" if rung.least_detectable is None else f"; less than {rung.least_detectable:.1%} of the SLO is chance"
         equal = "" if not rung.equal else f", by which {rung.equal} more are equal"

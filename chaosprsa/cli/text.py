@@ -22,6 +22,10 @@ from chaosprsa.types import (
 )
 
 WIDTH = 118
+FELT = "latency: times the usual at the entry, with its 90 % interval; errors: share of requests that fail there"
+BEYOND = (
+    "plausible: likelihood beside a usual issue's, 1 is as likely; novel: 0 was seen before, 1 nothing like it ever was"
+)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -43,19 +47,20 @@ def allocation(given: ServiceAllocation) -> str:
 
 
 def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
-    """The weightiest, one for each component and fault, edge cases apart; times in UTC."""
+    """The weightiest, one for each component and fault, edge cases apart; times in UTC; then what the numbers mean."""
     from chaosprsa.selection import weightiest  # late: it imports numpy
 
     usual, edges = [[one for one in issues if bool(one.edge_case) == edge] for edge in (False, True)]
+    shown, further = weightiest(usual, limit), weightiest(edges, limit // 2)
     usual_table = table(
         ("start (UTC)", "component", "fault", "severity", "likely", "latency", "errors"),
-        [
-            (*_what(issue), issue.severity.value, chance(issue.probability), *_felt(issue))
-            for issue in weightiest(usual, limit)
-        ],
+        [(*_what(issue), issue.severity.value, chance(issue.probability), *_felt(issue)) for issue in shown],
     )
+    left = len(issues) - len(shown) - len(further)
+    told = f"{FELT}\n{BEYOND}" if edges else FELT
+    told += f"\n{left} more, weaker or of the same component and fault, in issues.jsonl" if left else ""
     if not edges:
-        return usual_table
+        return f"{usual_table}\n\n{told}"
     edge_table = table(
         (
             "edge case (UTC)",
@@ -67,9 +72,9 @@ def issues_table(issues: Sequence[SimulatedIssue], limit: int = 10) -> str:
             "latency",
             "errors",
         ),
-        [_edge(issue) for issue in weightiest(edges, limit // 2)],
+        [_edge(issue) for issue in further],
     )
-    return f"{usual_table}\n\n{edge_table}" if usual else edge_table
+    return "\n\n".join([*([usual_table] if usual else []), edge_table, told])
 
 
 def _what(issue: SimulatedIssue) -> tuple[str, str, str]:

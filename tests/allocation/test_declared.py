@@ -65,6 +65,7 @@ def test_the_reader_is_told_what_a_rollout_and_the_shadow_leave_alone(asked):
     assert any("a rollout leaves bandwidth_mbit alone" in note for note in answer.notes)
     assert any("it was not played in the shadow" in note for note in answer.notes)
     assert "by hand   gateway bandwidth_mbit 60 -> " in recommendation_table(answer, PRICES)
+    assert " of it for what is declared (bandwidth, volumes)" in recommendation_table(answer, PRICES)
     assert "bandwidth_mbit 60 -> " in explanation(answer, "gateway")
 
 

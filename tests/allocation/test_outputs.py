@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from chaosprsa.allocation.applying import target_of
 from chaosprsa.allocation.outputs import FILES, about_autoscalers, outputs
 from chaosprsa.errors import BadInput
 from chaosprsa.manifests import Workload
@@ -88,6 +89,18 @@ def test_kustomize_patches_what_changes_and_leaves_an_autoscalers_replicas_to_it
     }
 
 
+def test_kustomize_finds_what_it_patches_whether_or_not_the_base_writes_the_namespace(texts):
+    """Without a target `kubectl kustomize` refused a base whose objects say `namespace: shop`: no matches for Id."""
+    targets = [one["target"] for one in patches_of(texts)]
+    assert targets[0] == {"group": "apps", "version": "v1", "kind": "Deployment", "name": "web"}
+    assert all("namespace" not in target for target in targets)
+    named = [yaml.safe_load(one["patch"])["metadata"]["name"] for one in patches_of(texts)]
+    assert [target["name"] for target in targets] == named
+    assert target_of("v1", "ConfigMap", "web.settings") == {
+        "version": "v1", "kind": "ConfigMap", "name": r"web\.settings"
+    }  # fmt: skip
+
+
 def test_helm_values_have_the_keys_that_helm_create_writes(texts):
     values = yaml.safe_load(texts["helm"])
     assert values.keys() == {"web", "cart", "store"}
@@ -111,7 +124,14 @@ def test_kubectl_commands_change_each_part_once(texts):
 def test_the_reader_is_told_where_an_autoscaler_owns_the_replicas():
     (note,) = about_autoscalers(ANSWER, WORKLOADS)
     assert "web: HorizontalPodAutoscaler web-hpa" in note
-    assert "floor moves from 2 to 6, its ceiling from 5 to 6" in note
+    assert "floor moves from 2 to 6, its ceiling moves from 5 to 6, and it chooses between them" in note
+
+
+def test_an_autoscalers_bounds_that_stay_are_not_said_to_move():
+    """A note once said that a floor moves from 2 to 2."""
+    there = replace(WORKLOADS[0], floor=6, ceiling=9)
+    (note,) = about_autoscalers(ANSWER, (there, *WORKLOADS[1:]))
+    assert "its floor stays at 6, its ceiling stays at 9, and it chooses between them" in note
 
 
 def test_a_ceiling_that_is_high_enough_stays():

@@ -56,9 +56,19 @@ def test_the_table_has_the_date_and_small_chances():
     assert "0.4%" in told
 
 
+def test_the_table_says_what_its_numbers_are_and_how_many_issues_it_leaves_out():
+    """A reader once took x2.0 for seconds, and twenty issues of which eleven were shown for eleven."""
+    told = issues_table([ONE, replace(ONE, id="i3", probability=0.002)])
+    assert "latency: times the usual" in told
+    assert "errors: share of requests" in told
+    assert "1 more" in told
+    assert "more" not in issues_table([ONE])
+    assert "novel: 0 was seen before" in issues_table([replace(ONE, edge_case=EdgeCase.TAIL)])
+
+
 def test_an_edge_case_shows_its_own_plausibility_and_novelty_not_its_pairs_chance():
     strange = replace(ONE, id="i2", edge_case=EdgeCase.TAIL, plausibility=0.031, probability=0.62)
-    usual, edges = issues_table([ONE, strange]).split("\n\n")
+    usual, edges, _ = issues_table([ONE, strange]).split("\n\n")
     assert "0.4%" in usual
     assert "62%" not in usual + edges
     row = edges.splitlines()[1]
