@@ -13,9 +13,10 @@ from chaosprsa.allocation.engine import MOST_HARDENINGS, PAIRS, SEARCH_STEP_S
 from chaosprsa.allocation.greedy import Found, found_at, trimmed
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import Tuned, fine_tune
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.search import search, starts
-from chaosprsa.allocation.space import CPU, REPLICAS, Ints, Space, build_space
+from chaosprsa.allocation.space import CPU, REPLICAS, Ints, Space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
 from chaosprsa.autoscalers import Scored, StaticPeak, cheapest, system_of, tightest

@@ -12,10 +12,11 @@ from chaosprsa.allocation.further import devices
 from chaosprsa.allocation.greedy import Found, found_at, trimmed
 from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import Tuned, fine_tune
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.risk import Risk
 from chaosprsa.allocation.scores import Objective, shares_used
 from chaosprsa.allocation.search import search, starts
-from chaosprsa.allocation.space import Floats, Ints, Space, build_space
+from chaosprsa.allocation.space import Floats, Ints, Space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
 from chaosprsa.progress import Progress

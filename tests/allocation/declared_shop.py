@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from chaosprsa.allocation.further import devices
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.space import build_space
 from chaosprsa.allocation.threats import usual_load
 from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Parameters, Rehearsal, Spread, Twin, draw_worlds

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from chaosprsa.allocation.dimensions import BANDWIDTH, CPU, DIMENSIONS, EVERYWHERE, REPLICAS
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.search import search, starts
-from chaosprsa.allocation.space import build_space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.types import Bandwidth, Declared

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from chaosprsa.allocation.explain import bindings, directives
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.space import CPU, MEMORY, build_space
+from chaosprsa.allocation.space import CPU, MEMORY
 from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import AllocationField, Fault, Prices

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from chaosprsa.allocation.binding import binding, in_the_way
 from chaosprsa.allocation.greedy import fitted
 from chaosprsa.allocation.limits import excesses
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.search import starts
-from chaosprsa.allocation.space import REPLICAS, Space, build_space
+from chaosprsa.allocation.space import REPLICAS, Space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.errors import BadInput, InvalidNoun
 from chaosprsa.settings_tables import SafetyTable

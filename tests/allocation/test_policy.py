@@ -5,8 +5,9 @@ import pytest
 
 from chaosprsa.allocation import EntryLoad
 from chaosprsa.allocation.policy import fine_tune, trust_region
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space
+from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS
 from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds
 from chaosprsa.types import Prices

@@ -8,9 +8,10 @@ import pytest
 
 from chaosprsa.allocation.greedy import found_at, repaired
 from chaosprsa.allocation.iterated import iterated
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.search import BATCH, MOST_NEAR, NEAR, search, starts
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Space, build_space
+from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, Space
 from chaosprsa.allocation.study import STUDY, Study
 from chaosprsa.allocation.swift import swift
 from chaosprsa.settings_tables import SafetyTable

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
+from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.risk import Risk, tail_weights
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.sketch import Sketch
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space
+from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS
 from chaosprsa.allocation.weighing import Stakes, weigh
 from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import Noise, Rehearsal, calibrate, draw_worlds

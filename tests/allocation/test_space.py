@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, build_space, point_of
+from chaosprsa.allocation.ranges import build_space
+from chaosprsa.allocation.space import CPU, MEMORY, REPLICAS, point_of
 from chaosprsa.errors import BadInput
 from chaosprsa.settings_tables import SafetyTable
 from chaosprsa.twin import calibrate
