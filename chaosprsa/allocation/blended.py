@@ -27,6 +27,7 @@ class BlendedSketch:
     def __init__(self, objective: Objective) -> None:
         self._objective, self._sketches = objective, dict[bytes, Sketch]()
         self._correction: Floats | None = None
+        self._correction = self._of(objective.space.generous).begin().correction
 
     def correct(self, point: Ints) -> Scores:
         """Look at one point on the fluid twin and take the ratio over, for its mix and those to come."""
@@ -62,7 +63,7 @@ class BlendedSketch:
 
 def sketch_of(objective: Objective) -> Sketch | BlendedSketch:
     """One sketch where there is one mix."""
-    return BlendedSketch(objective) if objective.space.mixing else Sketch(objective)
+    return BlendedSketch(objective) if objective.space.mixing else Sketch(objective).begin()
 
 
 def blended(space: Space, sketch: Sketch | BlendedSketch, start: Found, rank: Rank) -> Found:

@@ -4,11 +4,13 @@ Greedy search ends where no single move and no exchange saves; an answer that is
 found so. All on the sketch, corrected where the search stands, and confirmed by the fluid twin at the end.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from chaosprsa.allocation.blended import sketch_of
 from chaosprsa.allocation.dimensions import MIXING
-from chaosprsa.allocation.greedy import Found, found_at
+from chaosprsa.allocation.greedy import Found, fitted, found_at
 from chaosprsa.allocation.scores import Objective
 from chaosprsa.allocation.space import REPLICAS, Ints, Space
 from chaosprsa.allocation.swift import confirmed, rank
@@ -18,13 +20,15 @@ TAKEN = 4  # coordinates at once
 MOST_STEPS = {True: 4, False: 8}  # of replicas, of anything else
 
 
-def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS) -> Found:
-    """What is cheaper than `start`, or start itself; that too where it isn't feasible."""
+def iterated(objective: Objective, start: Found, seed: int, rounds: int = ROUNDS, begins: Sequence[Ints] = ()) -> Found:
+    """What is cheaper than `start`, or start itself; that too where it isn't feasible. begins: searched from first."""
     if not start.feasible:
         return start
     space, sketch, rng = objective.space, sketch_of(objective), np.random.default_rng(seed)
     sketch.correct(start.point)
     best = found_at(start.point, sketch(start.point[None]), 0)
+    for begin in begins:
+        best = min(best, sketch.search(fitted(space, space.clipped(begin))), key=rank)
     for _ in range(rounds):
         best = min(best, sketch.search(_less(space, best.point, rng)), key=rank)
     return start if best.point is start.point else min(start, confirmed(sketch, best.point), key=rank)

@@ -1,7 +1,8 @@
-"""Moves on steady states, compiled: what each would do, and the lazy way down.
+"""Moves on steady states, compiled: what each would do, and the lazy ways down and up.
 
 A move's worth is the cost it saves for the room it takes. Room gets dearer as the point goes down, so what a move was
-worth before is a bound: only the move that leads by its bound is judged again (accelerated greedy: Minoux 1978).
+worth before is a bound: only the move that leads by its bound is judged again (accelerated greedy: Minoux 1978). Up it
+is what a move brings for its money, mostly less after another; where no bound is left all are judged once more.
 """
 
 from typing import NamedTuple
@@ -12,11 +13,13 @@ from chaosprsa.allocation.dimensions import MIXING
 from chaosprsa.allocation.greedy import FREE, MOST_PODS
 from chaosprsa.allocation.space import REPLICAS, Floats, Ints
 from chaosprsa.allocation.steady import FULLEST, MEAN, POD, USED, Model, State, look, settle, settle_all
-from chaosprsa.allocation.weighing import LOW, STEP, Bill, Stakes, beaten, excess, price_month, weigh
+from chaosprsa.allocation.weighing import HIGH, LOW, STEP, Bill, Stakes, beaten, excess, price_month, weigh
 from chaosprsa.compiled import compiled, inner
 from chaosprsa.types.recommendation import BROKEN
 
 NONE = 1e-9
+ANEW = 4  # moves up after which all are judged again: what one brings may be more once another is made
+LEAST_PRICE = 1e-6  # a move that costs nothing is worth a lot, not everything
 
 
 class Question(NamedTuple):
@@ -69,12 +72,9 @@ def lowered(question: Question, state: State, kept: State, sizes: Ints) -> None:
         if worth[move] <= 0.0:
             return
         worth[move] = -1.0  # never again
-        if state.point[at, part] - size * question.bill.grid[STEP, at, part] < question.bill.grid[LOW, at, part]:
-            continue
-        if part == REPLICAS and size > MOST_PODS:
-            continue
         _copy(model, state, kept, at)
-        state.point[at, part] -= size * question.bill.grid[STEP, at, part]
+        if not _moved(question, state, at, part, -size):
+            continue
         saving = price_month(question.bill, kept.point, at) - price_month(question.bill, state.point, at)
         if saving <= NONE:
             worth[move] = 0.0
@@ -89,6 +89,53 @@ def lowered(question: Question, state: State, kept: State, sizes: Ints) -> None:
                         worth[other] = -1.0 if worth[other] < 0.0 else np.inf
                     continue
         _copy(model, kept, state, at)
+
+
+@inner
+def _moved(question: Question, state: State, at: int, part: int, steps: int) -> bool:
+    """Take a move, its state is not settled yet; whether the grid and the size of a step allow it."""
+    to = state.point[at, part] + steps * question.bill.grid[STEP, at, part]
+    if to < question.bill.grid[LOW, at, part] or to > question.bill.grid[HIGH, at, part]:
+        return False
+    if part == REPLICAS and abs(steps) > MOST_PODS:
+        return False
+    state.point[at, part] = to
+    return True
+
+
+@compiled
+def repaired(question: Question, state: State, kept: State, sizes: Ints, most: int) -> bool:
+    """Up from a settled point until it holds, by at most so many moves; whether it does."""
+    model, bill, parts = question.model, question.bill, min(state.point.shape[1], MIXING)
+    violation, here, _ = judged(question, state)
+    over, anew = excess(bill, state.point), True
+    worth = np.full(len(state.point) * parts * len(sizes), np.inf)
+    while violation > 0.0 and most > 0:
+        move = worth.argmax()
+        at, part, size = move // len(sizes) // parts, move // len(sizes) % parts, sizes[move % len(sizes)]
+        if worth[move] <= 0.0:
+            if anew:
+                return False
+            worth[:], anew = np.inf, True
+            continue
+        _copy(model, state, kept, at)
+        worth[move] = 0.0
+        if not _moved(question, state, at, part, size):
+            continue
+        settle(model, state, at)
+        missed, potential, _ = judged(question, state)
+        beyond = excess(bill, state.point)
+        if here - potential > NONE and beyond <= over:
+            price = price_month(bill, state.point, at) - price_month(bill, kept.point, at)
+            worth[move] = (here - potential) / max(price, LEAST_PRICE)
+            if worth.argmax() == move:
+                violation, here, over, anew, most = missed, potential, beyond, False, most - 1
+                if most % ANEW == 0:
+                    worth[:], anew = np.inf, True
+                worth[at * parts * len(sizes) : (at + 1) * parts * len(sizes)] = np.inf
+                continue
+        _copy(model, kept, state, at)
+    return violation <= 0.0
 
 
 @compiled

@@ -68,6 +68,7 @@ class Objective:
         at = space.clipped(space.present) if reference is None else reference
         judged = rehearsal(space.capacity(np.stack((space.generous, at))))
         used = shares_used(judged, rehearsal.slo)
+        self._most = used[0]
         self._allowance = np.maximum(used[0] - 1.0, 0.0) * (1.0 + ALLOWING)
         worlds, issues = rehearsal.worlds, rehearsal.issues
         lived = [bool(used[0][worlds.nominal & (worlds.issue == number)][0] <= 1) for number in range(len(issues))]
@@ -197,6 +198,11 @@ class Objective:
         if self.space.declared != Declared():
             told.update(repr(self.space.declared).encode())
         return told.hexdigest()[:16]
+
+    @property
+    def least_used(self) -> Floats:
+        """Shares of the SLO that the most generous allocation uses, shape (worlds that are looked at,)."""
+        return self._most[self._rows]
 
     def used(self, points: Ints) -> Floats:
         """Shares of the SLO that are used, shape (candidates, worlds that are looked at)."""

@@ -54,7 +54,10 @@ def search(
     space = objective.space
     present = space.clipped(space.present)
     progress("greedy search", 0.0)
-    best = iterated(objective, trimmed(space, objective, swift(objective, starts(space))), seed)
+    first = swift(objective, ())  # down from the most generous: mostly the best, and the soonest
+    if not first.feasible:
+        first = swift(objective, starts(space))
+    best = iterated(objective, trimmed(space, objective, first), seed, begins=starts(space))
     corner = box_around(space, best.point)
     study = Study(space, seed, corner, storage, frontier=frontier, question=objective.mark, name=name)
     study.add(present[None], objective(present[None]), "present")

@@ -8,12 +8,14 @@ over what the sketch said of it (space mapping: Bandler and others 1994).
 Its own greedy search goes up by the best move for its money, down lazily (lazy), and on by exchanges.
 """
 
+from typing import Self
+
 import numpy as np
 from scipy.special import ndtri
 
 from chaosprsa.allocation.dimensions import MIXING
 from chaosprsa.allocation.greedy import MOST_PODS, Found, found_at
-from chaosprsa.allocation.lazy import Question, lowered, scores_of, tried
+from chaosprsa.allocation.lazy import Question, lowered, repaired, scores_of, tried
 from chaosprsa.allocation.scores import Objective, Scores
 from chaosprsa.allocation.space import CPU, REPLICAS, Floats, Ints, Space
 from chaosprsa.allocation.steady import BASE_MIB, CORRECTION, PER_JOB_MIB, USED, Model, state_of
@@ -46,22 +48,28 @@ class Sketch:
         self._question = Question(model, objective.stakes, bill_of(space, objective.risk.change_share))
         self._state, self._kept = state_of(model, space.low), state_of(model, space.low)
 
-    def correct(self, point: Ints) -> Scores:
-        """Look at one point on the fluid twin and take the ratio over; its scores there.
+    def begin(self) -> Self:
+        """Corrected at the most generous point, where the objective has looked anyway: what holds there holds here."""
+        self._learn(self.space.generous, self._objective.least_used)
+        return self
 
-        Where pods crash that the sketch keeps alive, their memory is the difference: it gets headroom in that world.
-        """
-        model = self._question.model
+    def correct(self, point: Ints) -> Scores:
+        """Look at one point on the fluid twin and take the ratio over; its scores there."""
         fine = self._objective.used(point[None])
-        self.correction = np.ones(fine.shape[1])
+        self._learn(point, fine[0])
+        return self._objective.scored(point[None], fine, np.log(np.maximum(fine, 1.0)))
+
+    def _learn(self, point: Ints, fine: Floats) -> None:
+        """Where pods crash that the sketch keeps alive, their memory is the difference: it gets headroom there."""
+        model = self._question.model
+        self.correction = np.ones(len(fine))
         self(point[None])
         coarse = np.maximum(self.used, 1e-3)
-        crashed = (fine[0] > MOST_USED) & (coarse < 1)
+        crashed = (fine > MOST_USED) & (coarse < 1)
         for memory in (BASE_MIB, PER_JOB_MIB):
             model.each[memory][:, crashed[model.world]] *= HEADROOM
-        ratio = np.clip(fine[0] / coarse, 1 / MOST_CORRECTION, MOST_CORRECTION)
+        ratio = np.clip(fine / coarse, 1 / MOST_CORRECTION, MOST_CORRECTION)
         self.correction = np.where(crashed, 1.0, ratio)
-        return self._objective.scored(point[None], fine, np.log(np.maximum(fine, 1.0)))
 
     def __call__(self, points: Ints) -> Scores:
         """points: shape (candidates, services, columns). The state is the last one's then."""
@@ -73,27 +81,13 @@ class Sketch:
     def search(self, start: Ints) -> Found:
         """Greedy from a start within the hard limits: where no move and no exchange saves, or as close as it came."""
         self(start[None])
-        if self._repaired():
+        if repaired(self._question, self._state, self._kept, REPAIRS, MOST_REPAIRS):
             for _ in range(MOST_EXCHANGES):
                 lowered(self._question, self._state, self._kept, SIZES)
                 if not self._exchanged():
                     break
         point = self._state.point.copy()
         return found_at(point, self(point[None]), 0)
-
-    def _repaired(self) -> bool:
-        """Up, by the move that brings the most for its money, until the constraints hold; whether they do."""
-        for _ in range(MOST_REPAIRS):
-            now = self(self._state.point[None])
-            if now.feasible[0]:
-                return True
-            moves, tried = self._tried(REPAIRS)
-            gain = now.potential[0] - tried[:, 1]
-            worth = np.where(gain > 1e-9, gain / np.maximum(tried[:, 3], 1e-6), 0.0)
-            if worth.max(initial=0.0) <= 0.0:
-                return False
-            self._state.point[:] = self._after(moves[[worth.argmax()]])[0]
-        return False
 
     def _exchanged(self) -> bool:
         """One down and one up that save most together, of those whose single moves together promise to fit."""
