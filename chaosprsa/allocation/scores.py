@@ -202,7 +202,7 @@ class Objective:
     @property
     def least_used(self) -> Floats:
         """Shares of the SLO that the most generous allocation uses, shape (worlds that are looked at,)."""
-        return self._most[self._rows]
+        return np.asarray(self._most[self._rows])
 
     def used(self, points: Ints) -> Floats:
         """Shares of the SLO that are used, shape (candidates, worlds that are looked at)."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from chaosprsa.allocation.dimensions import EVERYWHERE
 from chaosprsa.allocation.greedy import Found, trimmed
 from chaosprsa.allocation.iterated import iterated
 from chaosprsa.allocation.scores import Objective
@@ -54,10 +55,7 @@ def search(
     space = objective.space
     present = space.clipped(space.present)
     progress("greedy search", 0.0)
-    first = swift(objective, ())  # down from the most generous: mostly the best, and the soonest
-    if not first.feasible:
-        first = swift(objective, starts(space))
-    best = iterated(objective, trimmed(space, objective, first), seed, begins=starts(space))
+    best = iterated(objective, trimmed(space, objective, _first(objective)), seed, begins=starts(space))
     corner = box_around(space, best.point)
     study = Study(space, seed, corner, storage, frontier=frontier, question=objective.mark, name=name)
     study.add(present[None], objective(present[None]), "present")
@@ -69,6 +67,18 @@ def search(
     near = study.cheapest(MOST_NEAR, NEAR * best.price_month)
     study.close()
     return SearchResult(best, study.trials, tuple(study.notes), near)
+
+
+def _first(objective: Objective) -> Found:
+    """Down from the most generous: mostly the best, and the soonest; from every start where that isn't enough.
+
+    Nor is it where more than pods and their sizes is searched: a dear class is left only by several moves at once.
+    """
+    begins = starts(objective.space)
+    if objective.space.low.shape[1] > EVERYWHERE:
+        return swift(objective, begins)
+    first = swift(objective, ())
+    return first if first.feasible else swift(objective, begins)
 
 
 def box_around(space: Space, point: Ints) -> Ints:

@@ -7,7 +7,7 @@ shared storage a named study of another question is refused.
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,9 @@ class Storage:
     directions: of its objectives, as Optuna has them. notes: what the reader must know of the storage.
     """
 
-    def __init__(self, where: Path | str | None, name: str, mark: str, directions: list[str], seed: int) -> None:
+    def __init__(
+        self, where: Path | str | None, name: str, mark: str, directions: list[Literal["minimize"]], seed: int
+    ) -> None:
         import optuna  # takes a second
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)

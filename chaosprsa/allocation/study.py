@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Study:
         parts = [dimension.name for dimension in DIMENSIONS[: space.present.shape[1]]]
         self._names = [f"{service}.{part}" for service in space.services for part in parts]
         self._distributions = self._ranges(high)
-        self._directions = ["minimize", "minimize"] if frontier else ["minimize"]
+        self._directions: list[Literal["minimize"]] = ["minimize", "minimize"] if frontier else ["minimize"]
         self._tried: list[tuple[Found, str]] = []
         self._known: set[int] = set()
         self.mark = sha256(
