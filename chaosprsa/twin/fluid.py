@@ -139,7 +139,7 @@ class Fluid:
     def _ready(self, step_s: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """(pods that serve, averaged over the step; share of the step without any)."""
         pods = self._capacity.replicas
-        ready, refused = pods, np.zeros(pods.shape)
+        ready, refused = pods, np.where(pods > 0, 0.0, 1.0)
         if faulty and not self._begun:
             self._begun = True
             left = 1.0 - np.minimum((self._killed + self._lost) / np.maximum(pods, _TINY), 1.0)
@@ -148,7 +148,8 @@ class Fluid:
             killed = self._share(self._since_start_s, step_s)
             lost = np.ones(pods.shape) if faulty else self._share(self._since_end_s, step_s)
             ready = np.maximum(pods - self._killed * killed - self._lost * lost, 0.0)
-            refused = np.maximum(np.where(self._killed >= pods, killed, 0.0), np.where(self._lost >= pods, lost, 0.0))
+            gone = np.maximum(np.where(self._killed >= pods, killed, 0.0), np.where(self._lost >= pods, lost, 0.0))
+            refused = np.maximum(refused, gone)
             self._since_start_s += step_s
             if not faulty:
                 self._since_end_s += step_s
@@ -175,9 +176,9 @@ class Fluid:
         changed = (np.abs(used - used_before) > _MOVED) | (cores != state.cores)
         moved = (changed & (np.maximum(cores, state.cores) > 1.0)).any(axis=0)
         if moved.any():  # each environment by itself, so that it plays alike whatever stands beside it
-            split = jobs_split(used, cores)
-            again = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
-            flow, used, level = (np.where(moved, new, old) for new, old in zip(again, (flow, used, level), strict=True))
+            kappa, beta = jobs_split(used, cores)
+            split = np.where(moved, kappa, split[0]), np.where(moved, beta, split[1])
+            flow, used, level = self._passed_on(load, before, passing, drain, split, alive, rate * pods)
         state.split, state.cores = jobs_split(used, cores), cores
         went = drain * used
         held = np.maximum(level - went, 0.0)

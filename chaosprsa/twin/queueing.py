@@ -20,7 +20,7 @@ def jobs_split(utilisation: Floats, limit_cores: Floats) -> tuple[Floats, Floats
     """
     if limit_cores.max(initial=0.0) <= 1.0:  # u / (1 - u), whatever the limit
         return np.zeros_like(utilisation), np.ones_like(utilisation)
-    whole = np.floor(limit_cores)
+    whole = np.where(limit_cores > 1.0, np.floor(limit_cores), 0.0)
     offered = limit_cores * utilisation
     weight = np.ones_like(offered)  # w_k, and from n on w_n
     total = np.ones_like(offered)  # sum of w_k up to n

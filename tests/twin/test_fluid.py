@@ -197,6 +197,33 @@ def test_an_environment_plays_alike_whatever_stands_beside_it(shop, others):
         assert getattr(beside, name)[:, 0] == pytest.approx(getattr(alone, name)[:, 0], rel=1e-9), name
 
 
+@pytest.mark.parametrize("fault", [Fault.CPU_SQUEEZE, Fault.POD_KILL, Fault.TRAFFIC_SURGE, Fault.MEMORY_SQUEEZE])
+def test_limits_and_pods_of_others_change_nothing_either(shop, fault):
+    """A squeeze that leaves just one core, part of a core, several; one with no pods at a service."""
+    twin = twin_of(CHAIN, [0.02, 0.01], per_job=2.0)
+    given = {"parts": ((Part.BEFORE, 6), (Part.FAULT, 20), (Part.AFTER, 10)), "step": 6.0, "memory": 64.0}
+    given["issue"] = shop.issue_of(fault, "web", 2.0 if fault is Fault.TRAFFIC_SURGE else 0.5)
+    loads = np.array([55.0, 20.0, 110.0, 30.0, 5.0])
+    pods, cores = (
+        np.array(rows)
+        for rows in (
+            [[2, 2], [2, 3], [4, 4], [1, 0], [0, 2]],
+            [[2.0, 1.0], [0.5, 0.5], [2.0, 4.0], [1.0, 1.0], [1.5, 2.0]],
+        )
+    )
+    together = played(twin, loads, replicas=pods, cores=cores, **given)
+    for at in range(len(loads)):
+        alone = played(twin, loads[at], replicas=pods[at], cores=cores[at], **given)
+        for name in ("mean_s", "variance_s2", "third_s3", "failed", "pressure"):
+            assert getattr(together, name)[:, at] == pytest.approx(getattr(alone, name)[:, 0], rel=1e-9), (at, name)
+
+
+def test_who_has_no_pods_answers_nobody_with_or_without_a_fault():
+    trace = played(twin_of(CHAIN, [0.02, 0.01]), [20.0, 20.0], replicas=[[0, 2], [1, 2]])
+    assert trace.failed[:, 0] == pytest.approx(1.0)
+    assert (trace.failed[:, 1] < 0.01).all()
+
+
 @pytest.mark.parametrize(("work", "load"), [("exponential", 70.0), ("even", 70.0)])
 def test_sharing_forgets_how_work_is_spread(shop, work, load):
     """M/G/1-PS: the mean is the same for exponential and for equal work; simulated event by event."""
