@@ -19,9 +19,10 @@ from chaosprsa.twin.ages import Ages, aged
 from chaosprsa.twin.along import Along, Own
 from chaosprsa.twin.backlog import Backlogs, Levels
 from chaosprsa.twin.course import Course, Effects, Part
+from chaosprsa.twin.fourth import fourth_of
 from chaosprsa.twin.graph import CallGraph
 from chaosprsa.twin.parameters import Parameters, Twin
-from chaosprsa.twin.queueing import Floats, jobs, jobs_split, slowdown_cv2
+from chaosprsa.twin.queueing import Floats, jobs, jobs_split, slowdown_cv2, slowdown_skew
 from chaosprsa.twin.serving import Served, State, lasting, levels_of
 from chaosprsa.twin.tails import Waited
 from chaosprsa.twin.trace import Seen, Trace
@@ -122,7 +123,7 @@ class Fluid:
         waited = self._backlogs.follow(step_s, flow[self._target], levels)
         own_times, backlog_s = self._own(step_s, cores, served, faulty, levels, waited)
         means = self._along.means(own_times.mean_s)
-        mean, variance, third = self._along.total(own_times, means)
+        mean, variance, third, fourth = self._along.total(own_times, means)
         if waited is not None:
             mean[waited.at] += waited.mean_s
             means = np.maximum(means + self._along.means(backlog_s), 0.0)
@@ -134,7 +135,7 @@ class Fluid:
             own = 1.0 - (1.0 - own) * (1.0 - self._effects.failing)
         pressure = np.maximum(flow * self._parameters.demand_s / np.maximum(ready * cores, _TINY), full)
         failed = self._graph.failing(own.T)[:, self._target] if own.any() else own[self._target]
-        return Seen(mean, variance, third, failed, pressure.max(axis=0), waited)
+        return Seen(mean, variance, third, fourth, failed, pressure.max(axis=0), waited)
 
     def _ready(self, step_s: Floats, faulty: bool) -> tuple[Floats, Floats]:
         """(pods that serve, averaged over the step; share of the step without any)."""
@@ -249,12 +250,15 @@ class Fluid:
         work = cv2 * aging
         cube = ages.third / (square * sojourn) * (1.0 + work) * (1.0 + 2.0 * work) / ((1.0 + aging) * (1.0 + 2 * aging))
         second = (1.0 + work) * (1.0 + slow)
+        more_3, more_4 = slowdown_skew(slow, cores)
         third = cube * (1.0 + slow) * (1.0 + 2.0 * slow)
-        wait = parameters.wait_s
+        wait, spread = parameters.wait_s, second - 1.0
         own = Own(
             mean_s=sojourn + wait + (self._effects.slower_s if faulty else 0.0),
-            variance_s2=square * (second - 1.0) + cv2 * wait**2,
-            third_s3=square * sojourn * (third - 3.0 * second + 2.0) + 2.0 * cv2**2 * wait * wait * wait,
+            variance_s2=square * spread + cv2 * wait**2,
+            third_s3=square * sojourn * (third - 3.0 * second + 2.0) * more_3 + 2.0 * cv2**2 * wait * wait * wait,
+            fourth_s4=square * square * fourth_of(spread, work * slow) * more_4
+            + 6.0 * cv2**3 * wait * wait * wait * wait,
             sojourn_s=sojourn,
             together=shared * (1.0 - used) / (2.0 - 1.38 * used),
             again=shared / (2.0 - used),
@@ -297,12 +301,13 @@ def simulate(
     """
     fluid = Fluid(twin, capacity, parameters, effects, course, target)
     shape = course.step_s.shape
-    mean, variance, third, failed, pressure = (np.empty(shape) for _ in range(5))
+    mean, variance, third, fourth, failed, pressure = (np.empty(shape) for _ in range(6))
     waited = []
     used = np.zeros(capacity.replicas.shape)
     for number in range(shape[0]):
         seen = fluid.step(number)
-        mean[number], variance[number], third[number] = seen.mean_s, seen.variance_s2, seen.third_s3
+        mean[number], variance[number] = seen.mean_s, seen.variance_s2
+        third[number], fourth[number] = seen.third_s3, seen.fourth_s4
         failed[number], pressure[number] = seen.failed, seen.pressure
         if seen.waited is not None:
             waited.append((number, seen.waited))
@@ -312,6 +317,7 @@ def simulate(
         mean_s=mean,
         variance_s2=variance,
         third_s3=third,
+        fourth_s4=fourth,
         failed=failed,
         arrivals=course.load_per_s * course.step_s * np.where(faulty, effects.surge, 1.0),
         pressure=pressure,

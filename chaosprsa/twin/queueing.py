@@ -64,3 +64,14 @@ def slowdown_cv2(sojourn: Floats, alone_s: Floats, limit_cores: Floats) -> Float
     bent = -1.62 + root * (2.2514 + root * (1.4104 + 1.1163 * root)) + more * (0.6263 - root * (1.177 + 1.4271 * root))
     change = more * bent - (limit_cores > 1.0) * split * (3.8477 + 0.659 * root)
     return np.asarray(one * np.maximum(1.0 + (1.0 - root) * change, 0.0), dtype=np.float64)
+
+
+def slowdown_skew(slow: Floats, limit_cores: Floats) -> tuple[Floats, Floats]:
+    """An answer's (third, fourth) cumulant over those of an exponential work times a gamma slowdown.
+
+    slow: the slowdown's squared coefficient of variation. Fitted to the exact solution of the chain of a request and
+    the number beside it, 1 to 4 cores from 30 to 95 %: within 0.02 and 0.08. With one core the third is exact.
+    """
+    left = slow * (1.0 - slow)
+    more = left * (1.0 - slow) * (1.0 - 1.0 / np.maximum(limit_cores, 1.0))
+    return 1.0 + 0.86 * more, 1.0 + 2.45 * more - 0.125 * left

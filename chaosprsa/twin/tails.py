@@ -1,4 +1,4 @@
-"""The law of an answer's time from its first three cumulants: how many are slower, and how slow the slowest are.
+"""The law of an answer's time from its first cumulants: how many are slower, and how slow the slowest are.
 
 Under processor sharing an answer takes its work times a slowdown. For M/M/1-PS the first three moments (Coffman, Muntz
 and Trotter 1970 for the second) are just those of a product of two gamma variables, of shapes 1 and (2 - u) / u; rows
@@ -8,7 +8,8 @@ and Hilferty 1931). The power, its middle and its deviation were fitted to exact
 % at 99 %, 1.3 % from 90 to 99.9 %, for squared coefficients of variation up to 3.3.
 
 No single station's time is more skewed than a product of two alike, but a sum may be: of one full station and others
-that hardly vary. There it is such a product beyond a least time, which keeps all three cumulants.
+that hardly vary. There it is such a product beyond a least time, which keeps all three cumulants. What the others vary
+shows in the fourth, which moves the law (fourth).
 
 In overload no request is older than the overload, and its law is less skewed than a gamma: a beta law from 0 to a most
 (Pearson's first type), which is exact while a level rises in a straight line from nothing.
@@ -21,6 +22,7 @@ from typing import Self
 import numpy as np
 from scipy.special import betainc, betaincinv, ndtr, ndtri
 
+from chaosprsa.twin.fourth import bend, bent, heaviness, straight
 from chaosprsa.twin.queueing import Floats
 
 _TINY = 1e-12
@@ -28,6 +30,7 @@ _WIDEST = 5.0  # squared coefficient of variation: the fit ends before
 _BETA, _MOST_TAIL = -0.15, 1.0  # 0: a gamma; 1: a product of two alike
 _STEEP, _NEWTON = 10 / 2**1.5, 8
 _LEAST_SHAPE = 0.02
+_FADED = 0.1  # of tail: within it of the beta laws, which know nothing of the fourth cumulant, that is not heeded fully
 _HALVINGS = 40
 
 
@@ -112,36 +115,44 @@ class Law:
     middle: Floats
     deviation: Floats
     bounded: _Bounded | None
+    bend: Floats | None = None  # of normal scores, by the fourth cumulant
     delayed: "_Delayed | None" = None
 
     @classmethod
-    def of(cls, mean_s: Floats, variance_s2: Floats, third_s3: Floats, waited: Waited | None = None) -> "Law":
-        """mean_s, variance_s2, third_s3: the first three cumulants, any shape alike.
+    def of(
+        cls,
+        mean_s: Floats,
+        variance_s2: Floats,
+        third_s3: Floats,
+        fourth_s4: Floats | None = None,
+        waited: Waited | None = None,
+    ) -> "Law":
+        """mean_s, variance_s2, third_s3, fourth_s4: the first cumulants, any shape alike; the last may be unknown.
 
-        Where answers `waited` as well, the mean has that in it, and variance and third cumulant are the others' alone.
+        Where answers `waited` as well, the mean has that in it, and the other cumulants are the others' alone.
         """
-        plain = cls._of(mean_s, variance_s2, third_s3)
+        plain = cls._of(mean_s, variance_s2, third_s3, fourth_s4)
         if waited is None:
             return plain
-        rest = mean_s.flat[waited.at] - waited.mean_s
-        return replace(
-            plain, delayed=_Delayed(waited, cls._of(rest, variance_s2.flat[waited.at], third_s3.flat[waited.at]))
-        )
+        at, fourth = waited.at, None if fourth_s4 is None else fourth_s4.flat[waited.at]
+        rest = cls._of(mean_s.flat[at] - waited.mean_s, variance_s2.flat[at], third_s3.flat[at], fourth)
+        return replace(plain, delayed=_Delayed(waited, rest))
 
     @classmethod
-    def _of(cls, mean_s: Floats, variance_s2: Floats, third_s3: Floats) -> Self:
+    def _of(cls, mean_s: Floats, variance_s2: Floats, third_s3: Floats, fourth_s4: Floats | None) -> Self:
         mean = np.maximum(mean_s, _TINY)
         wide = np.clip(variance_s2 / mean**2, _TINY, _WIDEST)
         cube = 1.0 + 3.0 * wide + third_s3 / (mean * mean * mean)
         both = 0.5 * (cube / (1.0 + wide) - 1.0 - 2.0 * wide)
         tail = 4.0 * both / np.maximum(wide - both, _TINY) ** 2
-        light, heavy = tail < _BETA, tail > _MOST_TAIL
+        light, heavy, faded = tail < _BETA, tail > _MOST_TAIL, np.minimum((tail - _BETA) / _FADED, 1.0)
         tail, least = np.minimum(np.maximum(tail, _BETA), _MOST_TAIL), np.zeros(mean.shape)
         if heavy.any():
             part, square = _heavy(wide[heavy], third_s3[heavy] / mean[heavy] ** 3)
             least[heavy] = mean[heavy] * (1.0 - part)
             mean, wide = np.maximum(mean - least, _TINY), wide.copy()
             wide[heavy] = np.minimum(square, _WIDEST)
+            both[heavy] = (np.sqrt(1.0 + square) - 1.0) ** 2
         root, product = np.sqrt(wide), wide * tail
         power = 0.3425 + tail * (0.05436 * tail - 0.24887) + root * (0.01398 + tail * (0.00794 - 0.0015 * tail))
         drop = 1.0 + 0.02928 * wide - 0.07849 * product - tail * (0.11033 + 0.0279 * root)
@@ -153,12 +164,14 @@ class Law:
             middle=1.0 - 0.5 * power * (1.0 - power) * wide * drop,
             deviation=power * root * spread,
             bounded=_Bounded.of(light, mean, wide, cube) if light.any() else None,
+            bend=None if fourth_s4 is None else faded * bend(variance_s2, fourth_s4, heaviness(wide, both)),
         )
 
     def above(self, threshold_s: float | Floats) -> Floats:
         """The share of answers that take longer; threshold_s: one for all, or one an element."""
         height = np.exp(self.power * (np.log(np.maximum(threshold_s - self.least_s, _TINY)) - self.mean_log))
-        found = np.asarray(ndtr((self.middle - height) / self.deviation), dtype=np.float64)
+        score = (height - self.middle) / self.deviation
+        found = np.asarray(ndtr(-score if self.bend is None else -straight(score, self.bend)), dtype=np.float64)
         if (low := self.bounded) is not None:
             at_s = np.broadcast_to(threshold_s, found.shape)[low.at]
             found[low.at] = betainc(*low.shapes[::-1], np.maximum(1.0 - at_s / low.most_s, 0.0))
@@ -168,7 +181,8 @@ class Law:
 
     def exceeded(self, share: float) -> Floats:
         """The time that this share of answers takes longer than, in seconds: `above` the other way round."""
-        height = np.maximum(self.middle - ndtri(share) * self.deviation, _TINY)
+        score = -ndtri(share) if self.bend is None else bent(-ndtri(share), self.bend)
+        height = np.maximum(self.middle + score * self.deviation, _TINY)
         found = np.asarray(self.least_s + np.exp(np.log(height) / self.power + self.mean_log), dtype=np.float64)
         if (low := self.bounded) is not None:
             found[low.at] = low.most_s * (1.0 - betaincinv(*low.shapes[::-1], share))

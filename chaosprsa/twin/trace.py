@@ -18,13 +18,14 @@ class Seen:
     mean_s: Floats
     variance_s2: Floats
     third_s3: Floats
+    fourth_s4: Floats
     failed: Floats
     pressure: Floats
     waited: Waited | None
 
     def law(self) -> Law:
         """The law of answers' times."""
-        return Law.of(self.mean_s, self.variance_s2, self.third_s3, self.waited)
+        return Law.of(self.mean_s, self.variance_s2, self.third_s3, self.fourth_s4, self.waited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Trace:
     mean_s: Floats
     variance_s2: Floats
     third_s3: Floats
+    fourth_s4: Floats
     failed: Floats
     arrivals: Floats
     pressure: Floats
@@ -49,4 +51,4 @@ class Trace:
         numbers = np.arange(len(self.mean_s))[steps].tolist()
         known = dict(self.waited)
         late = Waited.joined([(at, known[number]) for at, number in enumerate(numbers) if number in known], self.mean_s)
-        return Law.of(self.mean_s[steps], self.variance_s2[steps], self.third_s3[steps], late)
+        return Law.of(*(part[steps] for part in (self.mean_s, self.variance_s2, self.third_s3, self.fourth_s4)), late)

@@ -99,7 +99,7 @@ def test_times_in_a_backlog_have_quantiles_and_a_mean():
     waited = Waited(np.array([1]), np.array([[0.0, 40.0, 100.0, 100.0]]), np.array([[1.0, 0.36, 0.0, 0.0]]))
     assert waited.mean_s == pytest.approx([100 / 3])
     still = np.full(3, 1e-6)
-    law = Law.of(still + np.array([0.0, 100 / 3, 0.0]), still**2, 2 * still**3, waited)
+    law = Law.of(still + np.array([0.0, 100 / 3, 0.0]), still**2, 2 * still**3, waited=waited)
     assert law.exceeded(0.01)[[0, 1]] == pytest.approx([4.6e-6, 90.0], rel=0.01)
     assert law.above(50.0)[[0, 1]] == pytest.approx([0.0, 0.25], abs=1e-6)
 
