@@ -108,7 +108,7 @@ def test_a_full_station_and_others_that_hardly_vary_have_the_percentile_of_their
 
 
 def test_one_full_station_beside_others_has_the_percentile_of_their_sum():
-    """Three cumulants alone put it 4 % too high: the others vary, and what they vary was taken for the full one's."""
+    """Three cumulants alone put it 2 % too high: the others vary, and what they vary was taken for the full one's."""
     rng, count = np.random.default_rng(7), 400_000
     full = rng.exponential(size=count) * rng.gamma(2.0, 0.5, count)
     answers = full + rng.gamma(2.0, 1.0, count)
