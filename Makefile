@@ -9,8 +9,8 @@ WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 # Slow, but no measure of time: these may run side by side, too.
 PURE := tests/allocation tests/autoscalers tests/history tests/models tests/twin tests/test_benchmarks.py \
 	tests/cli/test_bad_search.py
-# They measure time: nothing runs beside them.
-ALONE := tests/lab/plane/test_dataplane.py tests/rehearsal/test_loadtest.py
+# They measure time, or halt where answers are slow: nothing runs beside them.
+ALONE := tests/lab/plane/test_dataplane.py tests/rehearsal/test_loadtest.py tests/rollout
 SLOW := -m "slow and not browser and not cluster"
 
 setup: .venv/ready
