@@ -38,7 +38,7 @@ test-browser: setup
 	$(RUN)/pytest -n 2 --dist worksteal -m browser tests/browser
 
 test-cluster: setup
-	CHAOSPRSA_CLUSTER=1 $(RUN)/pytest -n 2 --dist worksteal -m cluster tests/cluster_room tests/contract
+	CHAOSPRSA_CLUSTER=1 $(RUN)/pytest -n 2 --dist worksteal --timeout 300 -m cluster tests/cluster_room tests/contract
 
 lint: setup
 	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j 2 types style
