@@ -86,7 +86,7 @@ def test_a_dearer_candidate_is_left_out_once_a_cheaper_one_holds(case, outcomes)
 
 
 def test_a_dearer_one_beside_it_is_taken_where_the_searched_one_misses(case, outcomes):
-    run, proposed, found = climbing(Mistaken, case, outcomes, room=(0.6,))
+    run, proposed, found = climbing(Mistaken, case, outcomes, room=(0.5,))
     assert np.array_equal(found.point, proposed.others[0])
     assert not run.climbs[0].steps
 
