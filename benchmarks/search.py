@@ -53,7 +53,7 @@ def main() -> None:
     options.add_argument("--services", type=int, default=20)
     options.add_argument("--issues", type=int, default=14)
     options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--tpe-s", type=float, default=30.0, help="processor seconds for plain TPE")
+    options.add_argument("--tpe-s", type=float, default=80.0, help="processor seconds for plain TPE")
     options.add_argument("--swap-s", type=float, default=60.0, help="processor seconds for swap search")
     options.add_argument("--trials", type=int, default=16, help="Optuna's, in the product's search")
     options.add_argument("--jobs", type=int, default=1, help="seeds at once")
