@@ -10,7 +10,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CLAIMS = (
     "incident_forecast", "lead_time", "onset", "localisation", "issue_stream", "load_profiles", "load_forecast",
-    "detection_nab", "telemetry", "features", "learn_scale", "search", "allocation", "policy",
+    "detection_nab", "telemetry", "features", "learn_scale", "search", "allocation", "policy", "ablation",
 )  # fmt: skip
 claims = pytest.mark.parametrize("claim", CLAIMS)
 
