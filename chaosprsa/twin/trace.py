@@ -51,4 +51,5 @@ class Trace:
         numbers = np.arange(len(self.mean_s))[steps].tolist()
         known = dict(self.waited)
         late = Waited.joined([(at, known[number]) for at, number in enumerate(numbers) if number in known], self.mean_s)
-        return Law.of(*(part[steps] for part in (self.mean_s, self.variance_s2, self.third_s3, self.fourth_s4)), late)
+        mean, variance, third = self.mean_s[steps], self.variance_s2[steps], self.third_s3[steps]
+        return Law.of(mean, variance, third, self.fourth_s4[steps], late)
