@@ -27,7 +27,6 @@ python benchmarks/ablation.py --train data/workloads/autothrottle --test data/wo
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +35,7 @@ from typing import Any
 import numpy as np
 from ablation_stages import Operated, Search, Setting, held
 from allocation_cases import Pair, pairs, systems
-from claims import parser, table, write
+from claims import figures_in, parser, table, write
 from search_problem import PRICES
 from situations import Policy, situation
 
@@ -121,10 +120,7 @@ def options() -> argparse.Namespace:
 
 def earlier(given: argparse.Namespace) -> dict[str, Any]:
     """Figures of systems that are not played again."""
-    if not (given.json and given.json.exists()):
-        return {}
-    figures = json.loads(given.json.read_text(encoding="utf-8"))["figures"]
-    return {key: value for key, value in figures.items() if not set(key.split(".")) & set(given.systems)}
+    return {key: value for key, value in figures_in(given.json).items() if not set(key.split(".")) & set(given.systems)}
 
 
 def scored(network: Network, pair: Pair, given: argparse.Namespace) -> Iterator[tuple[Rows, dict[str, float]]]:

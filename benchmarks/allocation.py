@@ -21,7 +21,6 @@ python benchmarks/allocation.py --tune data/workloads --score data/workloads --j
 
 import argparse
 import csv
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 from allocation_cases import Pair, Piece, begun, issues_for, pairs, systems, twin_of
-from claims import parser, table, write
+from claims import figures_in, parser, table, write
 from load_traces import means
 
 from chaosprsa.autoscalers import (
@@ -132,9 +131,7 @@ def options() -> argparse.Namespace:
 
 def earlier(given: argparse.Namespace) -> dict[str, float]:
     """Figures of the cases that are not played again."""
-    if not (given.only and given.json and given.json.exists()):
-        return {}
-    figures = json.loads(given.json.read_text(encoding="utf-8"))["figures"]
+    figures = figures_in(given.json) if given.only else {}
     return {key: value for key, value in figures.items() if not any(f".{case}." in key for case in given.only)}
 
 
@@ -182,15 +179,14 @@ class Case:
         """By policy, as each played the scored trace with every seed."""
         tuned: dict[str, Autoscaler] = {"hpa_50": Hpa(target=0.5), "hpa_60": Hpa(target=0.6)}
         for name, family in families(self._full).items():
-            tuned[name] = self._tuned(family, LIMIT).policy
+            tuned[name] = self._tuned(family)
         for name, way in WAYS.items():
             tuned[name] = fitting(self._ours(*way), self._on_draws, self._by_luck, LIMIT, AIM).policy
             print(f"{name}: {tuned[name].name}", flush=True)
         if self._full:
             tuned |= {"vpa": Vpa(settled_after_s=0.0), "static_peak": self._static()}
         for name, of in (("hpa_best", "hpa_tuned"), ("mpc_best", "mpc")):
-            rows = families(full=False)[of]
-            tuned[name] = self._best(rows)
+            tuned[name] = self._best(families(full=False)[of])
         found = {name: [self._score.played(policy, seed) for seed in self._seeds] for name, policy in tuned.items()}
         for name, way in (("bound", WAYS["ours_by_pods"]), ("bound_in_place", WAYS["ours"])):
             done = [[every[at] for every in found.values()] for at in range(len(self._seeds))]
@@ -206,8 +202,8 @@ class Case:
         issues = issues_for(self._system, len(piece.load), seed) if self._troubled else ()
         return World(begun(self._system, piece.load), piece.load, issues)
 
-    def _tuned(self, family: Family, limit: float) -> Scored:
-        return cheapest((tightest(make, values, self._on_tune, limit) for make, values in family), limit)
+    def _tuned(self, family: Family) -> Autoscaler:
+        return cheapest(tightest(make, values, self._on_tune) for make, values in family).policy
 
     def _best(self, rows: Family) -> Autoscaler:
         """Known only afterwards. Where nothing keeps the limit with every seed, the least late of the safest."""
@@ -236,7 +232,7 @@ class Case:
     def _on_tune(self, policy: Autoscaler) -> Scored:
         """Mean cores, worst violations."""
         runs = [world.played(policy, TUNE_SEED + self._seed, LIMIT) for world in self._tune]
-        return Scored(policy, float(np.mean([one.mean_cores for one in runs])), max(o.violation_share for o in runs))
+        return worst_of(policy, runs)
 
     def _drawn(self, draws: range) -> list[tuple[World, int]]:
         """Every piece that is tuned on with each draw of issues, and the draw's seed of arrivals."""
@@ -247,7 +243,7 @@ class Case:
     def _on_draws(self, policy: Autoscaler) -> Scored:
         """Mean cores, worst violations."""
         runs = [world.played(policy, seed) for world, seed in self._drawn(range(DRAWS))]
-        return Scored(policy, float(np.mean([one.mean_cores for one in runs])), max(o.violation_share for o in runs))
+        return worst_of(policy, runs)
 
     def _by_luck(self, one: Scored) -> list[float]:
         """With draws that nothing was tuned on."""
@@ -261,7 +257,7 @@ class Case:
             runs.append(self._score.played(policy, seed, LIMIT))
             if runs[-1].violation_share > LIMIT:
                 break
-        return Scored(policy, float(np.mean([one.mean_cores for one in runs])), max(o.violation_share for o in runs))
+        return worst_of(policy, runs)
 
     def _all_of(self, policy: Autoscaler) -> Scored:
         runs = [self._score.played(policy, seed) for seed in self._seeds]
@@ -274,6 +270,11 @@ class Case:
         services = self._system.services
         demand, cores = (np.array([getattr(each, name) for each in services]) for name in ("demand_s", "cores"))
         return StaticPeak.for_peak(peak * visits_of(self._system) * demand, cores, 0.8)
+
+
+def worst_of(policy: Autoscaler, runs: Sequence[Played]) -> Scored:
+    """Mean cores, worst violations."""
+    return Scored(policy, float(np.mean([one.mean_cores for one in runs])), max(o.violation_share for o in runs))
 
 
 NAMES = (

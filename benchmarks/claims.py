@@ -50,6 +50,13 @@ def write(path: Path | None, program: str, options: argparse.Namespace, figures:
     path.write_text(json.dumps(found, indent=1, default=_plain) + "\n", encoding="utf-8")
 
 
+def figures_in(path: Path | None) -> dict[str, Any]:
+    """What `write` put there before; none where nothing is."""
+    if path is None or not path.exists():
+        return {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))["figures"])
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return "-" if not np.isfinite(value) else f"{value:.4g}"

@@ -17,7 +17,6 @@ python benchmarks/policy.py --train data/workloads --test data/workloads --json 
 
 import argparse
 import importlib.util
-import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from allocation_cases import Pair, begun, issues_for, pairs, systems, twin_of
-from claims import parser, table, write
+from claims import figures_in, parser, table, write
 from load_traces import means
 from situations import ANNOUNCED, OFF_S, Policy, Situation, situation
 
@@ -89,9 +88,7 @@ def options() -> argparse.Namespace:
 
 def earlier(given: argparse.Namespace) -> dict[str, Any]:
     """Figures of what is not done again."""
-    if not (given.only and given.json and given.json.exists()):
-        return {}
-    return dict(json.loads(given.json.read_text(encoding="utf-8"))["figures"])
+    return figures_in(given.json) if given.only else {}
 
 
 def lessons_of(network: Network, pair: Pair, surprise: float, way: Way) -> Lessons:

@@ -72,8 +72,7 @@ def lowered(question: Question, state: State, kept: State, sizes: Ints) -> None:
         if worth[move] <= 0.0:
             return
         worth[move] = -1.0  # never again
-        _copy(model, state, kept, at)
-        if not _moved(question, state, at, part, -size):
+        if not _moved(question, state, kept, at, part, -size):
             continue
         saving = price_month(question.bill, kept.point, at) - price_month(question.bill, state.point, at)
         if saving <= NONE:
@@ -92,13 +91,14 @@ def lowered(question: Question, state: State, kept: State, sizes: Ints) -> None:
 
 
 @inner
-def _moved(question: Question, state: State, at: int, part: int, steps: int) -> bool:
-    """Take a move, its state is not settled yet; whether the grid and the size of a step allow it."""
+def _moved(question: Question, state: State, kept: State, at: int, part: int, steps: int) -> bool:
+    """Keep what is there and take a move, not settled yet; whether the grid and the size of a step allow it."""
     to = state.point[at, part] + steps * question.bill.grid[STEP, at, part]
     if to < question.bill.grid[LOW, at, part] or to > question.bill.grid[HIGH, at, part]:
         return False
     if part == REPLICAS and abs(steps) > MOST_PODS:
         return False
+    _copy(question.model, state, kept, at)
     state.point[at, part] = to
     return True
 
@@ -118,9 +118,8 @@ def repaired(question: Question, state: State, kept: State, sizes: Ints, most: i
                 return False
             worth[:], anew = np.inf, True
             continue
-        _copy(model, state, kept, at)
         worth[move] = 0.0
-        if not _moved(question, state, at, part, size):
+        if not _moved(question, state, kept, at, part, size):
             continue
         settle(model, state, at)
         missed, potential, _ = judged(question, state)

@@ -22,24 +22,32 @@ Score = Callable[[Autoscaler], Scored]
 
 
 def tightest(
-    make: Callable[[float], Autoscaler], values: Sequence[float], score: Score, limit: float = LIMIT
+    make: Callable[[float], Autoscaler],
+    values: Sequence[float],
+    score: Score,
+    limit: float = LIMIT,
+    safest: Scored | None = None,
 ) -> Scored:
     """The last of `values` (from safe and dear to tight and cheap) that keeps the limit; the first where none does.
 
-    Violations are taken to rise along the values, so that halving finds it.
+    Violations are taken to rise along the values, so that halving finds it. safest: the first's score, where known.
     """
+
+    def scored(at: int) -> Scored:
+        return safest if at == 0 and safest is not None else score(make(values[at]))
+
     low, high = 0, len(values) - 1
-    found = score(make(values[0])) if high == 0 else None
+    found = scored(0) if high == 0 else None
     while low <= high:
         middle = (low + high) // 2
-        tried = score(make(values[middle]))
+        tried = scored(middle)
         if tried.violations <= limit:
             found, low = tried, middle + 1
         else:
             high = middle - 1
             if high < 0:
                 return tried
-    return found or score(make(values[0]))
+    return found or scored(0)
 
 
 def fitting(
@@ -55,12 +63,13 @@ def fitting(
     least = min(safest, key=lambda one: one.violations)
     if least.violations > limit:
         limit = aim = max(least.violations, *by_luck(least))
-    tight = [
-        (tightest(make, values, score, allowed), allowed)
-        for (make, values), first in zip(rows, safest, strict=True)
-        for allowed in [min(limit, first.violations + aim)]
-    ]
-    return min((one for one, allowed in tight if one.violations <= allowed), key=lambda one: one.cores, default=least)
+    kept = []
+    for (make, values), first in zip(rows, safest, strict=True):
+        allowed = min(limit, first.violations + aim)
+        tight = tightest(make, values, score, allowed, first)
+        if tight.violations <= allowed:
+            kept.append(tight)
+    return min(kept, key=lambda one: one.cores, default=least)
 
 
 def cheapest(scored: Iterable[Scored], limit: float = LIMIT) -> Scored:

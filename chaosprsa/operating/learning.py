@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 ENVIRONMENTS, EPISODE_S = 36, 1200.0
 HOLDING_S = 150.0  # how long random headroom is held
 PRICES = (200.0, 100.0, 50.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 3.0, 2.0, 1.0, 0.5)  # of a late request, in least cores
-HARDER = 20.0  # price at which experience is gathered, and policies are compared where none is given
+HARDER = 20.0  # price at which policies are compared where none is given
 TRIED_ON = 36
 MISMATCH = 0.18  # deviation of the logarithm of a request's true work: a system is not its twin
 
