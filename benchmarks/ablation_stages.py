@@ -15,7 +15,7 @@ from chaosprsa.allocation.load import EntryLoad
 from chaosprsa.allocation.policy import Tuned, fine_tune
 from chaosprsa.allocation.ranges import build_space
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.search import search, starts
+from chaosprsa.allocation.search import first_answer, search
 from chaosprsa.allocation.space import CPU, REPLICAS, Ints, Space
 from chaosprsa.allocation.swift import swift
 from chaosprsa.allocation.threats import representatives, usual_load
@@ -116,7 +116,7 @@ class Search:
 
     def greedy(self) -> Ints:
         """The first answer: greedy on the sketch, confirmed by the fluid twin."""
-        return self._held(swift(self._coarse(), starts(self.space)))[1].point
+        return self._held(first_answer(self._coarse()))[1].point
 
     def whole(self) -> Ints:
         """Greedy, iterated, Optuna, and greedy from there."""

@@ -31,7 +31,7 @@ from search_swap import swap
 from chaosprsa.allocation.blended import sketch_of
 from chaosprsa.allocation.greedy import Found
 from chaosprsa.allocation.scores import Objective
-from chaosprsa.allocation.search import BATCH, search, starts
+from chaosprsa.allocation.search import BATCH, first_answer, search, starts
 from chaosprsa.allocation.sketch import Sketch
 from chaosprsa.allocation.space import Ints
 from chaosprsa.allocation.study import Study
@@ -164,7 +164,7 @@ def measured(given: Any, seed: int) -> dict[str, Course]:
     found["sketch"] = once(lambda objective: sketched(space, sketch_of(objective), ()), fresh())
     found["swap"] = course(swap(Sketch(fresh()).begin()), given.swap_s)
     found["swap converged"] = found["swap"] if found["swap"][-1][0] <= given.swap_s else []
-    found["ours.greedy"] = once(lambda objective: swift(objective, ()), fresh())
+    found["ours.greedy"] = once(first_answer, fresh())
     found["ours.greedy_then_optuna"] = once(lambda objective: search(objective, seed, given.trials).best, fresh())
     found["tpe"] = course(tpe(fresh(), seed), given.tpe_s)
     found["random"] = course(random(fresh(), np.random.default_rng(seed)), given.tpe_s / 8)

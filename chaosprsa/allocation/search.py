@@ -55,7 +55,7 @@ def search(
     space = objective.space
     present = space.clipped(space.present)
     progress("greedy search", 0.0)
-    best = iterated(objective, trimmed(space, objective, _first(objective)), seed, begins=starts(space))
+    best = iterated(objective, trimmed(space, objective, first_answer(objective)), seed, begins=starts(space))
     corner = box_around(space, best.point)
     study = Study(space, seed, corner, storage, frontier=frontier, question=objective.mark, name=name)
     study.add(present[None], objective(present[None]), "present")
@@ -69,7 +69,7 @@ def search(
     return SearchResult(best, study.trials, tuple(study.notes), near)
 
 
-def _first(objective: Objective) -> Found:
+def first_answer(objective: Objective) -> Found:
     """Down from the most generous: mostly the best, and the soonest; from every start where that isn't enough.
 
     Nor is it where more than pods and their sizes is searched: a dear class is left only by several moves at once.
