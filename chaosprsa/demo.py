@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 from chaosprsa.chain import answer, labs, learning, proposing, rehearsal
 from chaosprsa.chain.context import Context, load, utc_now
 from chaosprsa.documents import to_json, write_text
-from chaosprsa.errors import BadInput, Refused
+from chaosprsa.errors import BadInput, Refused, Unavailable
 from chaosprsa.history.files import read_history
+from chaosprsa.history.prometheus import PrometheusClient
+from chaosprsa.history.queries import RATE, SERVICE, SERVICE_QUERIES, promql
 from chaosprsa.lab.emulate import emulate
 from chaosprsa.lab.process import RunningLab, running_lab
 from chaosprsa.lab.topology import LabTopology
@@ -34,6 +36,7 @@ TRIALS, FEW_TRIALS = 3, 2  # the fewer where a small system makes each of them l
 CHECKED = 1
 SIGHT_S, LONGEST_SIGHT_S = 6.0, 18.0  # production's load runs before init looks: a few scrapes of every series
 SIGHT = 150  # and requests enough for a 99th percentile
+FIRST_S = 90.0  # until the first of them is counted: a lab that never ran on this machine compiles before it answers
 # What each link usually takes on two cores; the display scales what is left by how the past ones went.
 EXPECTED_S: Mapping[str, float] = {
     "start the lab": 5.0,
@@ -173,6 +176,7 @@ def _links(run: _Run, history: Path | None) -> DemoResult:
 
 def _settings(run: _Run, history: Path) -> Context:
     """What `init` writes, with the demo's shorter times."""
+    wait_for_load(run.lab, FIRST_S)
     time.sleep(min(max(SIGHT / run.rate_per_s, SIGHT_S), LONGEST_SIGHT_S))
     path, lab = run.workspace.settings, run.lab
     proposing.init(lab.namespace, "", lab.prometheus_url, str(history), path)
@@ -187,6 +191,20 @@ def _settings(run: _Run, history: Path) -> Context:
     remarks = dict.fromkeys(("shadow.scale", "trial.fault_s", "trial.after_s", "safety.canary_s"), remark)
     write_text(path, render_settings(found.model_copy(update=changed), remarks))
     return load(path, run.display)
+
+
+def wait_for_load(lab: RunningLab, within_s: float) -> None:
+    """Until the lab's Prometheus has counted requests of production. Raises Unavailable where it has none in time."""
+    prometheus = PrometheusClient(lab.prometheus_url)
+    query = promql(SERVICE_QUERIES[RATE], lab.namespace, "app", SIGHT_S)
+    deadline = time.monotonic() + within_s
+    while not any(rate > 0 for labels, rate in prometheus.instant(query) if SERVICE in labels):
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"the lab's Prometheus at {lab.prometheus_url} has counted no request in {within_s:g} s, so there is "
+                "nothing to learn from; is this machine very busy? Try again"
+            )
+        time.sleep(0.25)
 
 
 def rehearsal_size(rate_per_s: float, scale: float) -> tuple[float, dict[str, float]]:

@@ -12,8 +12,12 @@ import psutil
 import pytest
 
 from chaosprsa.cli.options import EXIT_CODES
-from chaosprsa.demo import rehearsal_size
+from chaosprsa.demo import rehearsal_size, wait_for_load
 from chaosprsa.documents import json_schema, read_document, read_lines
+from chaosprsa.errors import Unavailable
+from chaosprsa.lab.process import default_tools, running_lab
+from chaosprsa.lab.shop import shop
+from chaosprsa.settings import read_settings
 from chaosprsa.types import Outcome, Recommendation, RolloutOutcome, RolloutPlan, SimulatedIssue, Study, Verdict
 
 CHAOS = [str(Path(sys.executable).parent / "chaos"), "--no-version-check", "--no-log-file", "prsa"]
@@ -27,6 +31,14 @@ def test_a_demos_phases_have_requests_to_be_judged_by_and_stay_short(rate_per_s)
     assert scale == (0.5 if rate_per_s >= 60 else 1.0)
     assert phases["after_s"] * rate_per_s * scale >= 60
     assert sum(phases.values()) <= 28
+
+
+def test_a_demo_does_not_look_before_there_is_load(tmp_path):
+    with (
+        running_lab(tmp_path / "lab", shop(), rate_per_s=0) as lab,
+        pytest.raises(Unavailable, match="has counted no request in 1 s"),
+    ):
+        wait_for_load(lab, 1.0)
 
 
 def play(folder, *arguments):
@@ -70,9 +82,14 @@ def complete(run):
 
 @pytest.mark.slow
 @pytest.mark.timeout(LIMIT_S + 60)
-def test_the_default_demo_ends_with_a_rolled_out_allocation_or_says_why_not(tmp_path):
+def test_the_default_demo_ends_with_a_rolled_out_allocation_or_says_why_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAOSPRSA_TOOLS", str(default_tools()))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # as on a machine where nothing was compiled yet
     result = play(tmp_path)
     answer, plan = complete(tmp_path / "run")
+    assert ("gateway", "catalogue") in {
+        edge[:2] for edge in read_settings(tmp_path / "run" / "chaosprsa.toml").topology.edges
+    }
     assert len(answer.now.services) == 5
     page = (tmp_path / "run" / "report.html").read_text()
     assert answer.id in page or answer.lineage.id in page
