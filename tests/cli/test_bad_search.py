@@ -3,14 +3,21 @@
 import asyncio
 import importlib.util
 import shutil
+import signal
+import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
 from chaosprsa.documents import lineage, write_document
 from chaosprsa.lab.api import build_api, serve
@@ -253,3 +260,38 @@ def test_a_quota_that_is_too_small_is_named(ready, production, millicores, words
 def test_prices_of_nothing(ready):
     ready.settings(SETTINGS + FEW + "[prices]\ncpu_core_hour = 0\nmemory_gib_hour = 0\n")
     told(ready, "CPU and memory cost nothing by [prices]")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_search_that_was_killed_goes_on_where_it_was(ready, how):
+    """Optuna's trials are kept one by one; of the answer there is nothing until it is whole."""
+    ready.settings(SETTINGS + "[allocation]\ntrials = 64\n")
+    log = ready.path / "recommendation" / "study.log"
+    chaos = [str(Path(sys.executable).parent / "chaos"), "--no-version-check", "--no-log-file", "prsa"]
+    killed = subprocess.Popen(
+        [*chaos, "recommend", "--check", "0"], cwd=ready.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for(lambda: log.exists() and log.stat().st_size > 0 and len(trials_in(log)) >= 16, 120)
+    killed.send_signal(how)
+    assert killed.wait(30) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    kept = trials_in(log)
+    assert 16 <= len(kept) < 64
+    assert [name for name in ready.files() if name.startswith("recommendation/")] == ["recommendation/study.log"]
+    told(ready)
+    whole = trials_in(log)
+    assert [trial for trial in whole if trial in kept] == kept
+    assert 64 <= len(whole) < 64 + len(kept)
+
+
+def trials_in(log):
+    """The complete trials of a study's file, one after the other."""
+    storage = JournalStorage(JournalFileBackend(str(log)))
+    study = optuna.load_study(study_name=optuna.get_all_study_names(storage)[0], storage=storage)
+    return [(trial.number, trial.values, trial.params) for trial in study.get_trials(states=[TrialState.COMPLETE])]
+
+
+def wait_for(happened, within_s):
+    deadline = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
