@@ -157,14 +157,13 @@ def _moved(answer: Recommendation, service: str) -> list[str]:
 
 def _expected(answer: Recommendation, service: str) -> list[str]:
     """The issues that begin at a service: how likely, since what, survived or not."""
-    return [
-        f"  {one.fault.value} ({one.issue_id}), {chance(one.probability)} likely"
-        + (f", by {', '.join(one.expected_by)}" if one.expected_by else "")
-        + f": {_lived(one.recommended)} ({one.evidence})"
-        + remedy(one, answer.currency)
-        for one in answer.survivals
-        if one.component == service
-    ]
+    lines = []
+    for one in answer.survivals:
+        if one.component == service:
+            lived = f"{_lived(one.recommended)} ({one.evidence}){remedy(one, answer.currency)}"
+            lines.append(f"  {one.fault.value} ({one.issue_id}), {chance(one.probability)} likely: {lived}")
+            lines += [f"    evidence: {reason}" for reason in one.expected_by]
+    return lines
 
 
 def _lived(survived: bool | None) -> str:
