@@ -233,3 +233,13 @@ def test_nothing_to_change_is_said_with_the_reason(workspace, render, nouns):
     same = dataclasses.replace(same, survivals=answer.survivals)
     write_document(workspace.recommendation / "recommendation.json", same)
     assert "Change nothing: no other allocation was shown to be better." in Outline(render(workspace)).text
+
+
+def test_what_bandwidth_and_volumes_cost_has_a_row_so_that_the_rows_make_the_sum(workspace, nouns, render):
+    plain = nouns.make_recommendation()
+    assert "Bandwidth and volumes" not in render(workspace)
+    dearer = nouns.make_recommendation(
+        cost_now_month=plain.cost_now_month + 10, cost_recommended_month=plain.cost_recommended_month + 14.5
+    )
+    write_document(workspace.recommendation / "recommendation.json", dearer)
+    assert "Bandwidth and volumes 10.00 USD 14.50 USD +4.50 USD" in Outline(render(workspace)).text

@@ -30,6 +30,7 @@ def view(contents: Contents) -> Mapping[str, Any]:
         "facts": list(_facts(contents)),
         "cautions": list(cautions(contents)),
         "answer": answer,
+        "declared": None if answer is None else _declared(answer, contents),
         "total": None if answer is None else _total(answer),
     }
 
@@ -95,6 +96,17 @@ def _mark(one: Survival) -> tuple[str, str]:
     class_ = {True: "passed", False: "failed", None: "inconclusive"}[one.recommended]
     glyph = {True: "✓", False: "✕", None: "?"}[one.recommended]
     return class_, f"{glyph} {one.fault}: {names[one.recommended]}{change}"
+
+
+def _declared(answer: Recommendation, contents: Contents) -> tuple[str, str, str] | None:
+    """What bandwidth and volumes cost a month: now, recommended, the change; None where they cost nothing."""
+    prices = contents.settings.price_list
+    now = answer.cost_now_month - sum(row.cost_month(prices) for row in answer.now.services)
+    after = answer.cost_recommended_month - sum(row.cost_month(prices) for row in answer.recommended.services)
+    if max(abs(now), abs(after)) < 0.005:
+        return None
+    spent = words.money(now, answer.currency), words.money(after, answer.currency)
+    return *spent, words.money_change(after - now, answer.currency)
 
 
 def _total(answer: Recommendation) -> str:
