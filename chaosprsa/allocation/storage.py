@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chaosprsa.allocation.filelock import FileLock
 from chaosprsa.errors import BadInput, SourceUnreachable
 
 MARK = "space"
@@ -103,8 +104,13 @@ class Storage:
             return None
         if isinstance(where, Path):
             where.parent.mkdir(parents=True, exist_ok=True)
-            _drop_half_a_line(where)
-            return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(where)))
+            lock: Any = FileLock(where)  # it can't be Optuna's subclass: that takes a second to import
+            lock.acquire()
+            try:
+                _drop_half_a_line(where)
+            finally:
+                lock.release()
+            return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(where), lock))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

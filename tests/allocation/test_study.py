@@ -1,11 +1,16 @@
 """Studies: resumed, shared, refused where they are another question's, and not lost with their storage."""
 
 import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from chaosprsa.allocation.filelock import FileLock
 from chaosprsa.allocation.scores import Scores
 from chaosprsa.allocation.space import Space
 from chaosprsa.allocation.study import Study
@@ -127,6 +132,35 @@ def test_a_file_that_can_not_be_read_is_kept_aside_and_said(space, tmp_path, con
     assert Study(space, 1, HIGH, tmp_path / "study.log").done == 2
     assert "it is study.log.broken now" in study.notes[0]
     assert (tmp_path / "study.log.broken").read_bytes() == content
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from chaosprsa.allocation.filelock import FileLock
+lock = FileLock(Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_writer_that_is_killed_while_it_holds_the_file_keeps_nobody_waiting(space, tmp_path, monkeypatch):
+    """Optuna's own lock stayed: half a minute, and without end where the path was relative."""
+    monkeypatch.chdir(tmp_path)
+    Study(space, 1, HIGH, Path("study.log")).round(objective, 4)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, "study.log"], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(TimeoutError, match=r"study.log: another process has held it for 0.05 s"):
+        FileLock(Path("study.log"), most_s=0.05).acquire()
+    holder.kill()
+    holder.communicate()
+    began = time.monotonic()
+    again = Study(space, 1, HIGH, Path("study.log"))
+    again.round(objective, 4)
+    assert again.done == 8
+    assert time.monotonic() - began < 10
+    assert [file.name for file in tmp_path.iterdir()] == ["study.log"]
 
 
 def test_half_a_line_of_a_writer_that_was_killed_costs_only_itself(space, tmp_path):
