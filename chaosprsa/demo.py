@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 
 from chaosprsa.chain import answer, labs, learning, proposing, rehearsal
 from chaosprsa.chain.context import Context, load, utc_now
+from chaosprsa.cluster.api import until
 from chaosprsa.documents import to_json, write_text
 from chaosprsa.errors import BadInput, Refused, Unavailable
 from chaosprsa.history.files import read_history
 from chaosprsa.history.prometheus import PrometheusClient
-from chaosprsa.history.queries import RATE, SERVICE, SERVICE_QUERIES, promql
+from chaosprsa.history.queries import RATE, SERVICE_QUERIES, promql
 from chaosprsa.lab.emulate import emulate
 from chaosprsa.lab.process import RunningLab, running_lab
 from chaosprsa.lab.topology import LabTopology
@@ -197,14 +198,11 @@ def wait_for_load(lab: RunningLab, within_s: float) -> None:
     """Until the lab's Prometheus has counted requests of production. Raises Unavailable where it has none in time."""
     prometheus = PrometheusClient(lab.prometheus_url)
     query = promql(SERVICE_QUERIES[RATE], lab.namespace, "app", SIGHT_S)
-    deadline = time.monotonic() + within_s
-    while not any(rate > 0 for labels, rate in prometheus.instant(query) if SERVICE in labels):
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                f"the lab's Prometheus at {lab.prometheus_url} has counted no request in {within_s:g} s, so there is "
-                "nothing to learn from; is this machine very busy? Try again"
-            )
-        time.sleep(0.25)
+    if not until(lambda: any(rate > 0 for _, rate in prometheus.instant(query)), within_s):
+        raise Unavailable(
+            f"the lab's Prometheus at {lab.prometheus_url} has counted no request in {within_s:g} s, so there is "
+            "nothing to learn from; is this machine very busy? Try again"
+        )
 
 
 def rehearsal_size(rate_per_s: float, scale: float) -> tuple[float, dict[str, float]]:

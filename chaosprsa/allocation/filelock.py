@@ -32,6 +32,12 @@ class FileLock:
         self._held = opened
         return True
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_raised: object) -> None:
+        self.release()
+
     def release(self) -> None:
         """Give it back."""
         held, self._held = self._held, None

@@ -105,11 +105,8 @@ class Storage:
         if isinstance(where, Path):
             where.parent.mkdir(parents=True, exist_ok=True)
             lock: Any = FileLock(where)  # it can't be Optuna's subclass: that takes a second to import
-            lock.acquire()
-            try:
+            with lock:
                 _drop_half_a_line(where)
-            finally:
-                lock.release()
             return self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(where), lock))
         try:
             with warnings.catch_warnings():

@@ -27,7 +27,7 @@ def recommendation_table(answer: Recommendation, prices: Prices) -> str:
         )
     change = answer.cost_recommended_month - answer.cost_now_month
     share = change / answer.cost_now_month if answer.cost_now_month else 0.0
-    declared = answer.cost_recommended_month - sum(to.cost_month(prices) for to in answer.recommended.services)
+    declared = answer.cost_recommended_month - answer.recommended.cost_month(prices)
     beside = f"; {declared:.2f} of it for what is declared (bandwidth, volumes)" if abs(declared) >= 0.005 else ""
     survived = [survival for survival in answer.survivals if survival.recommended]
     already = [survival for survival in answer.survivals if survival.now]

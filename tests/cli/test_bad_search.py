@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from chaosprsa.cluster.api import until
 from chaosprsa.documents import lineage, write_document
 from chaosprsa.lab.api import build_api, serve
 from chaosprsa.lab.boot import boot, write_kubeconfig
@@ -271,7 +271,7 @@ def test_a_search_that_was_killed_goes_on_where_it_was(ready, how):
     killed = subprocess.Popen(
         [*chaos, "recommend", "--check", "0"], cwd=ready.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for(lambda: log.exists() and log.stat().st_size > 0 and len(trials_in(log)) >= 16, 120)
+    assert until(lambda: log.exists() and log.stat().st_size > 0 and len(trials_in(log)) >= 16, 120, 0.02)
     killed.send_signal(how)
     assert killed.wait(30) == (130 if how == signal.SIGINT else -signal.SIGKILL)
     kept = trials_in(log)
@@ -288,10 +288,3 @@ def trials_in(log):
     storage = JournalStorage(JournalFileBackend(str(log)))
     study = optuna.load_study(study_name=optuna.get_all_study_names(storage)[0], storage=storage)
     return [(trial.number, trial.values, trial.params) for trial in study.get_trials(states=[TrialState.COMPLETE])]
-
-
-def wait_for(happened, within_s):
-    deadline = time.monotonic() + within_s
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -101,8 +101,8 @@ def _mark(one: Survival) -> tuple[str, str]:
 def _declared(answer: Recommendation, contents: Contents) -> tuple[str, str, str] | None:
     """What bandwidth and volumes cost a month: now, recommended, the change; None where they cost nothing."""
     prices = contents.settings.price_list
-    now = answer.cost_now_month - sum(row.cost_month(prices) for row in answer.now.services)
-    after = answer.cost_recommended_month - sum(row.cost_month(prices) for row in answer.recommended.services)
+    now = answer.cost_now_month - answer.now.cost_month(prices)
+    after = answer.cost_recommended_month - answer.recommended.cost_month(prices)
     if max(abs(now), abs(after)) < 0.005:
         return None
     spent = words.money(now, answer.currency), words.money(after, answer.currency)
