@@ -1,5 +1,6 @@
 """What every handle can do: check, write down, change, wait, put back."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from chaosprsa.cluster.reading import Cluster
 
 
-class Handle:
+class Handle(ABC):
     """What Shadow and Production share. Made by Cluster.shadow and Cluster.production only."""
 
     is_shadow = False
@@ -157,8 +158,9 @@ class Handle:
         refuse_when_stopped(self.cluster, self.namespace)
         refuse_when_busy(self.cluster, self.namespace)
 
+    @abstractmethod
     def _check_kind(self, found: Manifest) -> None:
-        raise NotImplementedError
+        """Raises Refused where the namespace isn't of the handle's kind."""
 
     def _begin(self, what: str, touched: Sequence[tuple[str, str]] = ()) -> None:
         """May it be changed, and is it written down? Returns when both are so."""
@@ -169,8 +171,9 @@ class Handle:
         for snapshot in opened:
             snapshots.note_before(self.cluster, snapshot, touched)
 
+    @abstractmethod
     def _undo_leftovers(self) -> None:
-        raise NotImplementedError
+        """Put back what an interrupted run left, or raise Refused."""
 
     def _mine(self, manifest: Manifest) -> Manifest:
         kind, metadata = manifest.get("kind", ""), manifest.get("metadata") or {}
